@@ -1,0 +1,202 @@
+"""What a sealed dataset version is, and how one is opened.
+
+A version is a folder ``<datasets>/<name>/<fingerprint>/`` with ``data/<split>-00000.parquet`` files
+and a ``manifest.json`` that was written last. A folder without a manifest does not exist.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ingest.errors import SpecError, UserError
+from ingest.files import read_json, sha256_file
+from ingest.workspace import Workspace
+
+MANIFEST = "manifest.json"
+
+Spec = TypeVar("Spec", bound=BaseModel)
+
+
+class VersionError(UserError):
+    """A dataset version that is missing, ambiguous or damaged."""
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Where(_Value):
+    """Which conversations of the store take part; an empty list means all."""
+
+    importers: list[str] = Field(default=[], description="importer names")
+    participants: list[str] = Field(default=[], description="at least one of these takes part")
+    since: datetime | None = Field(default=None, description="created at or after")
+    until: datetime | None = Field(default=None, description="created before")
+
+
+class SplitSpec(_Value):
+    """Shares of the held-out splits; the rest is ``train``."""
+
+    validation: float = Field(default=0.05, ge=0, lt=1, description="share of conversations")
+    test: float = Field(default=0.05, ge=0, lt=1, description="share of conversations")
+
+
+class DatasetSpec(_Value):
+    """What is asked of a build; read from a TOML file, unknown keys refused."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$", description="the dataset's name")
+    where: Where = Field(default=Where(), description="selection from the store")
+    steps: list[str] = Field(default=["has-assistant", "dedupe-exact"], description="in order")
+    split: SplitSpec = Field(default=SplitSpec(), description="shares of held-out splits")
+    seed: int = Field(default=0, ge=0, description="salt of the split")
+
+
+class StepReport(_Value):
+    """What one step did; counts are conversations."""
+
+    name: str = Field(description="the step's name")
+    rows_in: int = Field(alias="in", description="conversations that came in")
+    kept: int = Field(description="conversations that went on")
+    dropped: dict[str, int] = Field(description="conversations dropped, by reason")
+    changed: int = Field(default=0, description="conversations kept but altered")
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class SplitCounts(_Value):
+    """Size of one split."""
+
+    conversations: int = Field(description="rows")
+    messages: int = Field(description="messages in them")
+    assistant_messages: int = Field(description="messages of the assistant in them")
+
+
+class FileInfo(_Value):
+    """One file of a version."""
+
+    sha256: str = Field(description="hex digest of the bytes")
+    bytes: int = Field(description="size")
+
+
+class DatasetVersion(_Value):
+    """A sealed version: the content of ``manifest.json`` plus where it lies."""
+
+    path: Path = Field(exclude=True, description="the version's folder")
+    format: int = Field(default=1, description="layout of the folder and of the rows")
+    name: str = Field(description="the dataset's name")
+    fingerprint: str = Field(description="hash over canonical rows and their splits")
+    created_at: datetime = Field(description="when it was sealed, UTC")
+    spec: DatasetSpec = Field(description="what was asked")
+    splits: dict[str, SplitCounts] = Field(description="size by split")
+    steps: list[StepReport] = Field(description="what each step did, in order")
+    sources: list[str] = Field(description="sha256 of the exports the rows come from")
+    files: dict[str, FileInfo] = Field(description="by path relative to the folder")
+    parent: str | None = Field(default=None, description="fingerprint of the version before")
+    code_version: str = Field(description="turnmill's version")
+
+    @property
+    def ref(self) -> str:
+        """``name@fingerprint``, as commands take it."""
+        return f"{self.name}@{self.fingerprint}"
+
+    def table(self, split: str) -> pa.Table:
+        """All rows of a split, with the schema of ``dataset.rows.ROW_SCHEMA``.
+
+        Raises:
+            VersionError: the version has no such split.
+        """
+        if split not in self.splits:
+            raise VersionError(
+                f"{self.ref} has no split {split!r}", f"it has: {', '.join(self.splits)}"
+            )
+        return pq.read_table(self.path / "data" / f"{split}-00000.parquet", partitioning=None)
+
+    def rows(self, split: str) -> Iterator[dict[str, Any]]:
+        """The rows of a split as dicts, in stored order; see ``dataset.rows.to_chat``."""
+        for batch in self.table(split).to_batches(max_chunksize=1024):
+            yield from batch.to_pylist()
+
+    def verify(self) -> None:
+        """Check each file's size and sha256 against the manifest.
+
+        Raises:
+            VersionError: a file is missing or differs.
+        """
+        for name, info in self.files.items():
+            file = self.path / name
+            if not file.is_file():
+                raise VersionError(f"{file}: missing", "build the version again")
+            if file.stat().st_size != info.bytes or sha256_file(file) != info.sha256:
+                raise VersionError(f"{file}: differs from manifest.json", "build the version again")
+
+
+def load_spec(path: Path) -> DatasetSpec:
+    """Read a dataset spec.
+
+    Raises:
+        SpecError: missing file, broken TOML, unknown or wrong key; all faults are named at once.
+    """
+    return parse_toml(path, DatasetSpec)
+
+
+def parse_toml(path: Path, kind: type[Spec]) -> Spec:
+    """Read a TOML file into a pydantic model, with every fault in one SpecError."""
+    try:
+        return kind.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        raise SpecError(f"{path}: no such file", "name a TOML spec file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: {error}", "this must be a TOML file") from None
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, f['loc'])) or 'spec'}: {f['msg']}" for f in error.errors()]
+        known = ", ".join(kind.model_fields)
+        raise SpecError(f"{path}: {'; '.join(faults)}", f"known keys: {known}") from None
+
+
+def list_versions(workspace: Workspace, name: str | None = None) -> list[DatasetVersion]:
+    """All sealed versions, oldest first; only of ``name`` if given."""
+    pattern = f"{name or '*'}/*/{MANIFEST}"
+    versions = [open_version(file.parent) for file in workspace.datasets.glob(pattern)]
+    return sorted(versions, key=lambda version: (version.created_at, version.fingerprint))
+
+
+def open_version(folder: Path) -> DatasetVersion:
+    """Open the version in ``folder``.
+
+    Raises:
+        VersionError: no manifest, or one that does not parse.
+    """
+    file = folder / MANIFEST
+    try:
+        return DatasetVersion.model_validate({**read_json(file), "path": folder})
+    except FileNotFoundError:
+        raise VersionError(f"{folder}: holds no {MANIFEST}", "run 'turnmill versions'") from None
+    except ValueError as error:
+        detail = str(error).splitlines()[0]
+        raise VersionError(f"{file}: {detail}", "build the version again") from None
+
+
+def load_version(ref: str, workspace: Workspace) -> DatasetVersion:
+    """Find a version by ``name``, ``name@latest``, ``name@<fingerprint prefix>`` or folder.
+
+    Raises:
+        VersionError: none or several fit.
+    """
+    folder = Path(ref)
+    if (folder / MANIFEST).is_file():
+        return open_version(folder)
+    name, _, which = ref.partition("@")
+    versions = list_versions(workspace, name) if name else list_versions(workspace)
+    if which not in ("", "latest"):
+        versions = [version for version in versions if version.fingerprint.startswith(which)]
+        if len({version.fingerprint for version in versions}) > 1:
+            raise VersionError(f"{ref}: fits {len(versions)} versions", "give more of the hash")
+    if not versions:
+        raise VersionError(f"{ref}: no such dataset version", "list them with 'turnmill versions'")
+    return versions[-1]
