@@ -1,0 +1,241 @@
+"""Opens what somebody downloaded: a file, a folder, a zip, a gzip or zstd file.
+
+Nothing is ever unpacked to disk, so names with ``..`` or links cannot write anywhere; they are
+left out all the same. Members are read as streams under a limit on their unpacked size.
+"""
+
+import gzip
+import hashlib
+import io
+import stat
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, cast
+
+from ingest.errors import ExportError
+from ingest.files import sha256_file
+
+HEAD_BYTES = 1 << 16
+MAX_MEMBERS = 200_000
+MAX_RATIO = 300
+"""Unpacked to packed size; text in an export packs 3 to 15 times, a bomb 1000 times."""
+_RATIO_FREE = 64 << 20
+
+_JUNK_PARTS = {"__MACOSX"}
+_JUNK_NAMES = {".DS_Store", "Thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file inside an export.
+
+    Attributes:
+        name: path inside the export with ``/``; for a single file its name.
+        size: bytes as stored in the export's directory (unpacked).
+    """
+
+    name: str
+    size: int
+    _open: Callable[[], IO[bytes]] = field(repr=False)
+    _heads: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def base(self) -> str:
+        """The last part of the name."""
+        return PurePosixPath(self.name).name
+
+    def open(self) -> BinaryIO:
+        """The member's bytes as a stream; the caller closes it."""
+        return cast(BinaryIO, self._open())
+
+    def head(self) -> bytes:
+        """The first 64 KiB, read once."""
+        if "head" not in self._heads:
+            with self.open() as file:
+                self._heads["head"] = file.read(HEAD_BYTES)
+        return self._heads["head"]
+
+
+@dataclass(frozen=True)
+class Export:
+    """What the user named on the command line.
+
+    Attributes:
+        path: the file or folder.
+        members: the readable files in it, in name order.
+        skipped: names that were left out, with the reason.
+    """
+
+    path: Path
+    members: tuple[Member, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the export is a folder of plain files."""
+        return self.path.is_dir()
+
+    @property
+    def size(self) -> int:
+        """Bytes in all members, unpacked."""
+        return sum(member.size for member in self.members)
+
+    def sha256(self) -> str:
+        """sha256 (hex) of the file; for a folder, over its members' names and hashes."""
+        if not self.is_folder:
+            return sha256_file(self.path)
+        digest = hashlib.sha256()
+        for member in self.members:
+            digest.update(f"{member.name}\0{sha256_file(self.path / member.name)}\n".encode())
+        return digest.hexdigest()
+
+
+def open_export(path: Path) -> Export:
+    """Look into a file or folder without reading it whole.
+
+    Raises:
+        ExportError: missing, empty, unreadable, encrypted, a bomb, or an unknown compression.
+    """
+    if path.is_dir():
+        return Export(path, tuple(_folder(path)))
+    try:
+        with path.open("rb") as file:
+            magic = file.read(8)
+    except FileNotFoundError:
+        raise ExportError(f"{path}: no such file", "check the path") from None
+    except OSError as error:
+        raise ExportError(f"{path}: {error.strerror}", "check the file's permissions") from None
+    if not magic:
+        raise ExportError(f"{path}: the file is empty", "download the export again")
+    if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        members, skipped = _zip(path)
+        return Export(path, tuple(members), tuple(skipped))
+    opener = _opener(path, magic)
+    return Export(path, (Member(_inner_name(path, magic), path.stat().st_size, opener),))
+
+
+def _folder(path: Path) -> Iterator[Member]:
+    for file in sorted(path.rglob("*")):
+        name = file.relative_to(path).as_posix()
+        if file.is_symlink() or not file.is_file() or _is_junk(name):
+            continue
+        yield Member(name, file.stat().st_size, lambda file=file: file.open("rb"))  # type: ignore[misc]
+
+
+def _is_junk(name: str) -> bool:
+    pure = PurePosixPath(name)
+    return (
+        bool(_JUNK_PARTS.intersection(pure.parts))
+        or pure.name in _JUNK_NAMES
+        or pure.name.startswith("._")
+    )
+
+
+def _zip(path: Path) -> tuple[list[Member], list[tuple[str, str]]]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ExportError(f"{path}: not a readable zip ({error})", "download it again") from None
+    infos = archive.infolist()
+    if len(infos) > MAX_MEMBERS:
+        raise ExportError(f"{path}: {len(infos)} entries", f"at most {MAX_MEMBERS} are read")
+    members: list[Member] = []
+    skipped: list[tuple[str, str]] = []
+    for info in infos:
+        reason = _refusal(info)
+        if reason:
+            skipped.append((info.filename, reason))
+        elif not info.is_dir() and not _is_junk(info.filename):
+            members.append(_zip_member(path, archive, info))
+    return sorted(members, key=lambda member: member.name), skipped
+
+
+def _refusal(info: zipfile.ZipInfo) -> str | None:
+    parts = PurePosixPath(info.filename.replace("\\", "/"))
+    if parts.is_absolute() or ".." in parts.parts:
+        return "its name leads out of the archive"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "it is a link"
+    return None
+
+
+def _zip_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    where = f"{path}: {info.filename}"
+    if info.flag_bits & 0x1:
+        raise ExportError(f"{where} is encrypted", "unpack it with its password, import the folder")
+    if info.compress_type == 9:
+        raise ExportError(
+            f"{where} uses Deflate64 (zips over 4 GB made by Windows)",
+            "unpack it and import the folder",
+        )
+    _check_ratio(where, info.compress_size, info.file_size)
+
+    def opener() -> IO[bytes]:
+        return io.BufferedReader(_Limited(archive.open(info), where, info.file_size))
+
+    return Member(info.filename, info.file_size, opener)
+
+
+def _check_ratio(where: str, packed: int, unpacked: int) -> None:
+    if unpacked > _RATIO_FREE and unpacked > MAX_RATIO * max(packed, 1):
+        raise ExportError(
+            f"{where} unpacks {unpacked // max(packed, 1)} times", "this looks like a zip bomb"
+        )
+
+
+class _Limited(io.RawIOBase):
+    """A stream that stops with an error once it gives more bytes than it promised."""
+
+    def __init__(self, inner: IO[bytes], where: str, limit: int) -> None:
+        self._inner = inner
+        self._where = where
+        self._left = limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        try:
+            data = self._inner.read(len(view))
+        except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+            raise ExportError(f"{self._where}: {error}", "download the export again") from None
+        self._left -= len(data)
+        if self._left < 0:
+            raise ExportError(f"{self._where} is larger than it says", "this looks like a zip bomb")
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
+def _opener(path: Path, magic: bytes) -> Callable[[], IO[bytes]]:
+    limit = max(_RATIO_FREE, MAX_RATIO * path.stat().st_size)
+    if magic.startswith(b"\x1f\x8b"):
+        return lambda: io.BufferedReader(
+            _Limited(cast(IO[bytes], gzip.open(path)), str(path), limit)
+        )
+    if magic.startswith(b"\x28\xb5\x2f\xfd"):
+        return lambda: io.BufferedReader(_Limited(_zstd(path), str(path), limit))
+    return lambda: path.open("rb")
+
+
+def _zstd(path: Path) -> IO[bytes]:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+
+        return cast(IO[bytes], zstd.open(path))
+    # pyarrow is there anyway and reads zstd
+    import pyarrow as pa
+
+    return cast(IO[bytes], pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
+
+
+def _inner_name(path: Path, magic: bytes) -> str:
+    packed = magic.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))
+    return path.stem if packed and path.suffix in {".gz", ".zst", ".zstd"} else path.name

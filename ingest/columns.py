@@ -1,0 +1,164 @@
+"""Conversations as Arrow columns, in the order of the store's tables."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from ingest.message import Attachment, Conversation, Message, Participant, ToolCall
+
+_US = pa.timestamp("us")
+
+CONVERSATIONS = pa.schema(
+    [
+        ("ord", pa.int64()),
+        ("id", pa.string()),
+        ("importer", pa.string()),
+        ("source", pa.string()),
+        ("source_id", pa.string()),
+        ("title", pa.string()),
+        ("created_at", _US),
+        ("zoned", pa.bool_()),
+        ("participants", pa.string()),
+        ("tools", pa.string()),
+        ("metadata", pa.string()),
+        ("content_hash", pa.string()),
+        ("messages", pa.int32()),
+    ]
+)
+MESSAGES = pa.schema(
+    [
+        ("ord", pa.int64()),
+        ("position", pa.int32()),
+        ("role", pa.string()),
+        ("content", pa.string()),
+        ("name", pa.string()),
+        ("reasoning", pa.string()),
+        ("tool_calls", pa.string()),
+        ("tool_call_id", pa.string()),
+        ("attachments", pa.string()),
+        ("created_at", _US),
+        ("zoned", pa.bool_()),
+        ("train", pa.bool_()),
+        ("source_id", pa.string()),
+        ("parent_id", pa.string()),
+        ("on_path", pa.bool_()),
+        ("extra", pa.string()),
+    ]
+)
+
+_json = msgspec.json.Encoder(order="deterministic").encode
+_calls = msgspec.json.Decoder(tuple[ToolCall, ...]).decode
+_files = msgspec.json.Decoder(tuple[Attachment, ...]).decode
+_people = msgspec.json.Decoder(tuple[Participant, ...]).decode
+_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def _text(value: Any) -> str | None:
+    return _json(value).decode() if value else None
+
+
+def _time(value: datetime | None) -> datetime | None:
+    """The time as the store keeps it: UTC without a zone, or the naive time as it is."""
+    if value is None or value.tzinfo is None:
+        return value
+    return value.astimezone(UTC).replace(tzinfo=None)
+
+
+def _zoned(value: datetime | None) -> bool | None:
+    return None if value is None else value.tzinfo is not None
+
+
+def conversation_columns(
+    ords: Sequence[int], source: str, conversations: Sequence[Conversation], hashes: Sequence[str]
+) -> pa.Table:
+    """One row a conversation, schema ``CONVERSATIONS``."""
+    return pa.table(
+        [
+            pa.array(ords, pa.int64()),
+            [c.id for c in conversations],
+            [c.importer for c in conversations],
+            pa.array([source] * len(ords), pa.string()),
+            pa.array([c.source_id for c in conversations], pa.string()),
+            pa.array([c.title for c in conversations], pa.string()),
+            pa.array([_time(c.created_at) for c in conversations], _US),
+            pa.array([_zoned(c.created_at) for c in conversations], pa.bool_()),
+            pa.array([_text(c.participants) for c in conversations], pa.string()),
+            pa.array([c.tools for c in conversations], pa.string()),
+            pa.array([_text(c.metadata) for c in conversations], pa.string()),
+            pa.array(hashes, pa.string()),
+            pa.array([len(c.messages) for c in conversations], pa.int32()),
+        ],
+        schema=CONVERSATIONS,
+    )
+
+
+def message_columns(ords: Sequence[int], conversations: Sequence[Conversation]) -> pa.Table:
+    """One row a message, schema ``MESSAGES``."""
+    import numpy as np
+
+    messages = [message for c in conversations for message in c.messages]
+    counts = [len(c.messages) for c in conversations]
+    positions = [np.arange(count, dtype=np.int32) for count in counts]
+    strings = pa.string()
+    return pa.table(
+        [
+            pa.array(np.repeat(np.asarray(ords, dtype=np.int64), counts)),
+            pa.array(np.concatenate(positions) if positions else np.empty(0, dtype=np.int32)),
+            pa.array([m.role for m in messages], strings),
+            pa.array([m.content for m in messages], strings),
+            pa.array([m.name for m in messages], strings),
+            pa.array([m.reasoning for m in messages], strings),
+            pa.array([_text(m.tool_calls) for m in messages], strings),
+            pa.array([m.tool_call_id for m in messages], strings),
+            pa.array([_text(m.attachments) for m in messages], strings),
+            pa.array([_time(m.created_at) for m in messages], _US),
+            pa.array([_zoned(m.created_at) for m in messages], pa.bool_()),
+            pa.array([m.train for m in messages], pa.bool_()),
+            pa.array([m.source_id for m in messages], strings),
+            pa.array([m.parent_id for m in messages], strings),
+            pa.array([m.on_path for m in messages], pa.bool_()),
+            pa.array([_text(m.extra) for m in messages], strings),
+        ],
+        schema=MESSAGES,
+    )
+
+
+def _restore(value: datetime | None, zoned: bool | None) -> datetime | None:
+    return value.replace(tzinfo=UTC) if value is not None and zoned else value
+
+
+def conversation_from(row: dict[str, Any], messages: Sequence[dict[str, Any]]) -> Conversation:
+    """The conversation back from its rows."""
+    return Conversation(
+        id=row["id"],
+        importer=row["importer"],
+        source_id=row["source_id"],
+        title=row["title"],
+        created_at=_restore(row["created_at"], row["zoned"]),
+        messages=tuple(message_from(message) for message in messages),
+        participants=_people(row["participants"]) if row["participants"] else (),
+        tools=row["tools"],
+        metadata=_object(row["metadata"]) if row["metadata"] else {},
+    )
+
+
+def message_from(row: dict[str, Any]) -> Message:
+    """The message back from its row."""
+    return Message(
+        role=row["role"],
+        content=row["content"],
+        name=row["name"],
+        reasoning=row["reasoning"],
+        tool_calls=_calls(row["tool_calls"]) if row["tool_calls"] else (),
+        tool_call_id=row["tool_call_id"],
+        attachments=_files(row["attachments"]) if row["attachments"] else (),
+        created_at=_restore(row["created_at"], row["zoned"]),
+        train=row["train"],
+        source_id=row["source_id"],
+        parent_id=row["parent_id"],
+        on_path=row["on_path"],
+        extra=_object(row["extra"]) if row["extra"] else {},
+    )

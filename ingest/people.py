@@ -1,0 +1,157 @@
+"""From people's lines to conversations: who is the assistant, where a session ends, what is a turn.
+
+Roles are chosen, never guessed: without ``as_assistant`` nobody is the assistant and every line is
+a ``user`` message that carries its speaker's name.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from ingest.message import Attachment, Message, Participant
+
+SESSION_GAP = timedelta(hours=6)
+"""Silence after which a chat between people counts as a new conversation."""
+
+
+class Line(NamedTuple):
+    """One line of a people's chat, before it has a role.
+
+    Attributes:
+        speaker: the displayed name.
+        text: what was said, newlines kept.
+        at: when, naive if the export states no zone.
+        attachments: files that came with it.
+        alone: never merged with its neighbours (deleted, private, ...).
+        train: as in :attr:`ingest.message.Message.train`.
+        extra: as in :attr:`ingest.message.Message.extra`.
+        speaker_id: the export's id of the speaker.
+        source_id: the export's id of the line.
+        parent_id: ``source_id`` of the line that it replies to.
+        on_path: False for lines that were deleted or unsent.
+    """
+
+    speaker: str
+    text: str
+    at: datetime | None
+    attachments: tuple[Attachment, ...] = ()
+    alone: bool = False
+    train: bool | None = None
+    extra: dict[str, Any] | None = None
+    speaker_id: str | None = None
+    source_id: str | None = None
+    parent_id: str | None = None
+    on_path: bool = True
+
+
+class Event(NamedTuple):
+    """Something that happened and was not said: somebody joined, the group was renamed."""
+
+    at: datetime | None
+    text: str
+
+
+class Session(NamedTuple):
+    """Lines and events between two long silences."""
+
+    lines: list[Line]
+    events: list[Event]
+
+
+def sessions(
+    items: Iterable[Line | Event], gap: timedelta = SESSION_GAP, *, longest: int = 10_000
+) -> Iterator[Session]:
+    """Cut a chat at every silence longer than ``gap``.
+
+    The order is the file's: clocks go back when a phone changes its zone, and a cut is made only
+    where time moves forward. A session of ``longest`` lines is cut too, so that memory stays
+    bounded. Events belong to the session they fall into; those before the first line to the
+    first session.
+    """
+    lines: list[Line] = []
+    events: list[Event] = []
+    last: datetime | None = None
+    for item in items:
+        if isinstance(item, Event):
+            events.append(item)
+            continue
+        silent = last is not None and item.at is not None and item.at - last > gap
+        if lines and (silent or len(lines) >= longest):
+            later = [event for event in events if _belongs_later(event, item, lines[-1])]
+            yield Session(lines, [event for event in events if event not in later])
+            lines, events = [], later
+        lines.append(item)
+        last = item.at or last
+    if lines or events:
+        yield Session(lines, events)
+
+
+def _belongs_later(event: Event, line: Line, before: Line) -> bool:
+    """Whether an event in a silence is nearer to the line after it than to the line before."""
+    if event.at is None or line.at is None or before.at is None:
+        return False
+    return abs(line.at - event.at) < abs(event.at - before.at)
+
+
+def turns(lines: Iterable[Line], as_assistant: Sequence[str]) -> Iterator[Message]:
+    """Messages of a session: consecutive lines of one speaker become one turn.
+
+    Texts are joined by a newline. A merged message has the first line's time and, in
+    ``extra["parts"]``, the time and length in characters of each line, so that nothing is lost.
+    """
+    group: list[Line] = []
+    for line in lines:
+        if group and (line.alone or group[-1].alone or _who(line) != _who(group[0])):
+            yield _turn(group, as_assistant)
+            group = []
+        group.append(line)
+    if group:
+        yield _turn(group, as_assistant)
+
+
+def _who(line: Line) -> tuple[str | None, str]:
+    return (line.speaker_id, "") if line.speaker_id else (None, line.speaker)
+
+
+def _turn(group: list[Line], as_assistant: Sequence[str]) -> Message:
+    first = group[0]
+    extra: dict[str, Any] = {}
+    for line in group:
+        if line.extra:
+            extra.update(line.extra)
+    text = first.text
+    attachments = first.attachments
+    if len(group) > 1:
+        text = "\n".join(line.text for line in group if line.text)
+        attachments = tuple(file for line in group for file in line.attachments)
+        extra["parts"] = [
+            [line.at.isoformat() if line.at else None, len(line.text)] for line in group
+        ]
+    return Message(
+        role="assistant" if is_assistant(first.speaker, first.speaker_id, as_assistant) else "user",
+        content=text,
+        name=first.speaker,
+        attachments=attachments,
+        created_at=first.at,
+        train=first.train,
+        source_id=first.source_id,
+        parent_id=first.parent_id,
+        on_path=first.on_path,
+        extra=extra,
+    )
+
+
+def is_assistant(speaker: str, speaker_id: str | None, as_assistant: Sequence[str]) -> bool:
+    """Whether the user chose this speaker, by displayed name or by the export's id."""
+    return speaker in as_assistant or (speaker_id is not None and speaker_id in as_assistant)
+
+
+def participants(lines: Iterable[Line], as_assistant: Sequence[str]) -> tuple[Participant, ...]:
+    """Who speaks, in order of first appearance."""
+    found: dict[tuple[str | None, str], Participant] = {}
+    for line in lines:
+        key = _who(line)
+        if key not in found:
+            chosen = is_assistant(line.speaker, line.speaker_id, as_assistant)
+            found[key] = Participant(line.speaker, line.speaker_id, chosen)
+    return tuple(found.values())

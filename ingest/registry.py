@@ -1,0 +1,66 @@
+"""Importers by name: the built-in ones and those of installed plugins."""
+
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import entry_points
+
+from ingest.archive import Export
+from ingest.errors import ExportError
+from ingest.importers.base import Importer
+from ingest.importers.chatgpt import ChatGPT
+from ingest.importers.openai_messages import OpenAIMessages
+from ingest.importers.whatsapp import WhatsApp
+
+_BUILT_IN: tuple[Callable[[], Importer], ...] = (ChatGPT, WhatsApp, OpenAIMessages)
+
+ENTRY_POINTS = "turnmill.importer"
+
+
+@cache
+def importers() -> dict[str, Importer]:
+    """Every importer by name; a plugin cannot take a built-in's name."""
+    found: dict[str, Importer] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        plugin: Importer = point.load()()
+        found[plugin.name] = plugin
+    for make in _BUILT_IN:
+        built_in = make()
+        found[built_in.name] = built_in
+    return found
+
+
+def importer(name: str) -> Importer:
+    """The importer called ``name``.
+
+    Raises:
+        ExportError: there is none.
+    """
+    try:
+        return importers()[name]
+    except KeyError:
+        raise ExportError(
+            f"no importer is called {name!r}", f"there are: {', '.join(sorted(importers()))}"
+        ) from None
+
+
+def sniff(export: Export) -> list[tuple[float, Importer]]:
+    """Importers that recognise the export, surest first."""
+    marks = [(kind.sniff(export), kind) for kind in importers().values()]
+    return sorted((mark for mark in marks if mark[0] > 0), key=lambda mark: -mark[0])
+
+
+def choose(export: Export, name: str = "auto") -> Importer:
+    """The importer for an export.
+
+    Raises:
+        ExportError: none recognises it, or ``name`` is unknown.
+    """
+    if name != "auto":
+        return importer(name)
+    marks = sniff(export)
+    if not marks:
+        raise ExportError(
+            f"{export.path}: no importer recognises this file",
+            "run 'turnmill formats' for what is read; name one with --format if you know it",
+        )
+    return marks[0][1]

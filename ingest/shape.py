@@ -1,0 +1,115 @@
+"""What a file looks like from its first bytes: importers tell formats apart by this, never by name.
+
+``peek`` reads the beginning of a file as JSON even though it is cut off in the middle, so that an
+importer can ask for keys instead of matching text.
+"""
+
+import json
+import re
+from typing import Any, Literal, NamedTuple
+
+from ingest.archive import Member
+
+Kind = Literal["array", "object", "lines", "text", "binary", "empty"]
+
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
+
+
+class Peek(NamedTuple):
+    """The beginning of a file.
+
+    Attributes:
+        kind: ``array`` and ``object`` for one JSON document, ``lines`` for JSON lines (two objects
+            or more, one a line), ``text`` for other text.
+        value: for JSON, as much of the document as the head holds; for ``lines``, the list of the
+            whole lines in the head.
+        text: the head as text, BOM dropped.
+    """
+
+    kind: Kind
+    value: Any
+    text: str
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The first object: the array's first element, the object itself, the first line."""
+        value = self.value
+        if self.kind in ("array", "lines") and value:
+            value = value[0]
+        return value if isinstance(value, dict) else {}
+
+
+def peek(member: Member) -> Peek:
+    """Look at a member's head."""
+    return peek_bytes(member.head(), whole=member.size <= len(member.head()))
+
+
+def peek_bytes(head: bytes, *, whole: bool) -> Peek:
+    """Look at the first bytes of a file.
+
+    Args:
+        head: the bytes.
+        whole: whether they are the whole file.
+    """
+    if not head.strip():
+        return Peek("empty", None, "")
+    text = _decode(head)
+    if text is None:
+        return Peek("binary", None, "")
+    start = text.lstrip()[:1]
+    if start not in ("{", "["):
+        return Peek("text", None, text)
+    if start == "{":
+        lines = _json_lines(text, whole=whole)
+        if len(lines) > 1:
+            return Peek("lines", lines, text)
+    value = _partial_json(text)
+    if value is None:
+        return Peek("text", None, text)
+    return Peek("array" if isinstance(value, list) else "object", value, text)
+
+
+def _decode(head: bytes) -> str | None:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head[: len(head) // 2 * 2].decode("utf-16", "replace").lstrip("\ufeff")
+    if b"\0" in head:
+        return None
+    return head.decode("utf-8-sig", "replace")
+
+
+def _json_lines(text: str, *, whole: bool) -> list[Any]:
+    lines = text.split("\n")
+    if not whole:
+        lines = lines[:-1]
+    values = []
+    for line in lines[:50]:
+        if line.strip():
+            try:
+                values.append(json.loads(line))
+            except (ValueError, RecursionError):
+                continue
+    return values if values and isinstance(values[0], dict) and text.lstrip()[:1] == "{" else []
+
+
+def _partial_json(text: str) -> Any:
+    """Decode a JSON text that may be cut off: what is complete is kept, the rest closed."""
+    stack: list[str] = []
+    cut, closers = 0, ""
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if token in "{[":
+            stack.append("}" if token == "{" else "]")
+            cut, closers = match.end(), "".join(reversed(stack))
+        elif token in "}]":
+            if not stack:
+                break
+            stack.pop()
+            cut, closers = match.end(), "".join(reversed(stack))
+            if not stack:
+                break
+        elif token == ",":
+            cut, closers = match.start(), "".join(reversed(stack))
+    try:
+        return json.loads(text[:cut] + closers)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,378 @@
+"""The conversations of a workspace in DuckDB. The only module that speaks SQL.
+
+One process may write at a time (DuckDB's rule). Rows go in as Arrow tables, never one by one, and
+each import is one transaction: it lands whole or not at all.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from ingest import columns
+from ingest.errors import StoreError
+from ingest.importers.base import Reject
+from ingest.message import Conversation
+
+SCHEMA_VERSION = 1
+_CONFIG = {
+    # nothing is fetched behind the user's back
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+
+
+class SourceRecord(NamedTuple):
+    """What an earlier import of the same file with the same options found."""
+
+    read: int
+    rejected: int
+    skipped: dict[str, int]
+    messages: int
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which conversations to list; None means any.
+
+    Attributes:
+        search: text that a message's content or the title must contain, case-insensitive.
+        importer: importer name.
+        participant: name of somebody who takes part.
+    """
+
+    search: str | None = None
+    importer: str | None = None
+    participant: str | None = None
+
+
+class Store:
+    """An open store. Use :func:`open_store`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self._db = connection
+        self.path = path
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; disk trouble comes out as :class:`StoreError`."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            # after a failed commit the transaction is gone already
+            with contextlib.suppress(duckdb.Error):
+                self._db.execute("ROLLBACK")
+            if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException):
+                raise _write_error(self.path, error) from None
+            raise
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def source_record(self, sha256: str, options: str) -> SourceRecord | None:
+        """What the last import of this file with these options found, if there was one."""
+        row = self._row(
+            "SELECT read, rejected, skipped, messages FROM sources "
+            "WHERE sha256 = ? AND options = ?",
+            sha256,
+            options,
+        )
+        return SourceRecord(row[0], row[1], json.loads(row[2]), row[3]) if row else None
+
+    def put_source(
+        self, sha256: str, options: str, importer: str, path: str, record: SourceRecord
+    ) -> None:
+        """Remember an import; one of the same file with other options is forgotten."""
+        self._db.execute("DELETE FROM sources WHERE sha256 = ?", [sha256])
+        self._db.execute(
+            "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [sha256, options, importer, path, record.read, record.rejected,
+             json.dumps(record.skipped), record.messages, _now()],
+        )  # fmt: skip
+
+    def known_hashes(self, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """(ord, content hash) of those ids that are stored."""
+        wanted = pa.table({"id": pa.array(ids, pa.string())})
+        self._db.register("wanted", wanted)
+        rows = self._db.execute(
+            "SELECT c.id, c.ord, c.content_hash FROM conversations c SEMI JOIN wanted USING (id)"
+        ).fetchall()
+        self._db.unregister("wanted")
+        return {id_: (ord_, hash_) for id_, ord_, hash_ in rows}
+
+    def next_ord(self) -> int:
+        """The order number of the next new conversation."""
+        row = self._row("SELECT coalesce(max(ord), 0) + 1 FROM conversations")
+        assert row is not None
+        return int(row[0])
+
+    def is_empty(self) -> bool:
+        """Whether no conversation is stored."""
+        return self._row("SELECT 1 FROM conversations LIMIT 1") is None
+
+    def insert(
+        self,
+        source: str,
+        ords: Sequence[int],
+        conversations: Sequence[Conversation],
+        hashes: Sequence[str],
+    ) -> None:
+        """Add conversations under the given order numbers."""
+        if conversations:
+            self._append("messages", columns.message_columns(ords, conversations))
+            self._append(
+                "conversations",
+                columns.conversation_columns(ords, source, conversations, hashes),
+            )
+
+    def delete(self, ords: Sequence[int]) -> None:
+        """Remove conversations and their messages."""
+        if ords:
+            gone = pa.table({"ord": pa.array(ords, pa.int64())})
+            self._db.register("gone", gone)
+            self._db.execute("DELETE FROM messages WHERE ord IN (SELECT ord FROM gone)")
+            self._db.execute("DELETE FROM conversations WHERE ord IN (SELECT ord FROM gone)")
+            self._db.unregister("gone")
+
+    def put_rejects(self, source: str, importer: str, path: str, rejects: Sequence[Reject]) -> None:
+        """Replace the quarantine entries of one export."""
+        self._db.execute("DELETE FROM rejects WHERE source = ?", [source])
+        if rejects:
+            count = len(rejects)
+            table = pa.table(
+                {
+                    "source": pa.array([source] * count, pa.string()),
+                    "importer": pa.array([importer] * count, pa.string()),
+                    "path": pa.array([path] * count, pa.string()),
+                    "place": pa.array([reject.where for reject in rejects], pa.string()),
+                    "reason": pa.array([reject.reason for reject in rejects], pa.string()),
+                    "hint": pa.array([reject.hint for reject in rejects], pa.string()),
+                }
+            )
+            self._append("rejects", table)
+
+    def _append(self, table: str, rows: pa.Table) -> None:
+        self._db.register("incoming", rows)
+        self._db.execute(f"INSERT INTO {table} SELECT * FROM incoming")
+        self._db.unregister("incoming")
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def rejects(self) -> list[dict[str, Any]]:
+        """The quarantine."""
+        rows = self._db.execute(
+            "SELECT path, place, reason, hint FROM rejects ORDER BY path, place"
+        ).fetchall()
+        keys = ("source", "where", "reason", "hint")
+        return [dict(zip(keys, row, strict=True)) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """Conversations by importer."""
+        rows = self._db.execute(
+            "SELECT importer, count(*) FROM conversations GROUP BY importer ORDER BY importer"
+        ).fetchall()
+        return dict(rows)
+
+    def list_conversations(self, where: Where, limit: int) -> list[dict[str, Any]]:
+        """Newest import last; at most ``limit`` rows."""
+        clauses, values = _conditions(where)
+        rows = self._db.execute(
+            "SELECT id, importer, title, messages, created_at, zoned, content_hash "
+            f"FROM conversations c WHERE {' AND '.join(clauses)} ORDER BY ord LIMIT ?",
+            [*values, limit],
+        ).fetchall()
+        return [
+            {
+                "id": id_,
+                "importer": importer,
+                "title": title,
+                "messages": messages,
+                "created_at": _iso(created, zoned),
+                "content_hash": content_hash,
+            }
+            for id_, importer, title, messages, created, zoned, content_hash in rows
+        ]
+
+    def get(self, prefix: str) -> Conversation:
+        """The conversation whose id is, or alone begins with, ``prefix``.
+
+        Raises:
+            StoreError: none or several fit.
+        """
+        rows = self._db.execute(
+            "SELECT ord, id FROM conversations WHERE starts_with(id, ?) "
+            "ORDER BY id <> ?, id LIMIT 2",
+            [prefix, prefix],
+        ).fetchall()
+        if not rows:
+            raise StoreError(
+                f"{prefix}: no such conversation", "list them with 'turnmill conversations'"
+            )
+        if len(rows) > 1 and rows[0][1] != prefix:
+            raise StoreError(f"{prefix}: fits several conversations", "give more of the id")
+        return next(self.stream("ord = ?", [rows[0][0]]))[0]
+
+    def stream(
+        self, condition: str = "true", values: Sequence[Any] = ()
+    ) -> Iterator[tuple[Conversation, str, str]]:
+        """Every conversation with its content hash and source, in order of first import.
+
+        Memory is bounded by one batch of rows and the longest conversation.
+        """
+        heads = self._cursor_rows(
+            f"SELECT * FROM conversations WHERE {condition} ORDER BY ord",
+            values,
+        )
+        bodies = self._cursor_rows(
+            f"SELECT m.* FROM messages m WHERE {condition} ORDER BY ord, position",
+            values,
+        )
+        message = next(bodies, None)
+        for head in heads:
+            messages = []
+            while message is not None and message["ord"] == head["ord"]:
+                messages.append(message)
+                message = next(bodies, None)
+            yield columns.conversation_from(head, messages), head["content_hash"], head["source"]
+
+    def select_ords(
+        self,
+        importers: Sequence[str],
+        people: Sequence[str],
+        since: datetime | None,
+        until: datetime | None,
+    ) -> list[int]:
+        """Order numbers of the conversations that fit all conditions given."""
+        clauses = ["true"]
+        values: list[Any] = []
+        if importers:
+            clauses.append("importer IN (SELECT unnest(?))")
+            values.append(list(importers))
+        if people:
+            clauses.append(f"({' OR '.join(['contains(participants, ?)'] * len(people))})")
+            values += [_participant_text(name) for name in people]
+        for time, comparison in ((since, ">="), (until, "<")):
+            if time is not None:
+                clauses.append(f"created_at {comparison} ?")
+                values.append(_naive_utc(time))
+        rows = self._db.execute(
+            f"SELECT ord FROM conversations WHERE {' AND '.join(clauses)} ORDER BY ord",
+            values,
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def stream_ords(self, ords: Sequence[int]) -> Iterator[tuple[Conversation, str, str]]:
+        """:meth:`stream` for the given order numbers."""
+        return self.stream("ord IN (SELECT unnest(?))", [list(ords)])
+
+    def _cursor_rows(self, query: str, values: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        # a cursor of its own: an open result owns its connection until it is drained
+        reader = self._db.cursor().sql(query, params=list(values)).to_arrow_reader(4096)
+        for batch in reader:
+            yield from batch.to_pylist()
+
+    def _row(self, query: str, *values: Any) -> tuple[Any, ...] | None:
+        row: tuple[Any, ...] | None = self._db.execute(query, list(values)).fetchone()
+        return row
+
+
+def _conditions(where: Where) -> tuple[list[str], list[Any]]:
+    clauses = ["true"]
+    values: list[Any] = []
+    if where.importer:
+        clauses.append("importer = ?")
+        values.append(where.importer)
+    if where.participant:
+        clauses.append("contains(participants, ?)")
+        values.append(_participant_text(where.participant))
+    if where.search:
+        clauses.append(
+            "(contains(lower(title), lower(?)) OR EXISTS (SELECT 1 FROM messages m "
+            "WHERE m.ord = c.ord AND contains(lower(m.content), lower(?))))"
+        )
+        values += [where.search, where.search]
+    return clauses, values
+
+
+def _participant_text(name: str) -> str:
+    """How a participant's name stands in the JSON column."""
+    return f'"name":{json.dumps(name, ensure_ascii=False)}'
+
+
+def _iso(time: datetime | None, zoned: bool | None) -> str | None:
+    if time is None:
+        return None
+    return (time.replace(tzinfo=UTC) if zoned else time).isoformat()
+
+
+def _naive_utc(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _write_error(path: Path, error: duckdb.Error) -> StoreError:
+    detail = str(error).splitlines()[0]
+    return StoreError(
+        f"{path}: cannot be written: {detail}",
+        "nothing of this command was stored; free disk space and run it again",
+    )
+
+
+@contextlib.contextmanager
+def open_store(path: Path) -> Iterator[Store]:
+    """Open the store, making it on first use, and close it at the end.
+
+    Raises:
+        StoreError: another process has it open, it is not a store, or a newer turnmill made it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        connection = duckdb.connect(str(path), config=_CONFIG)
+    except duckdb.IOException as error:
+        detail = str(error)
+        if "lock" in detail.lower():
+            raise StoreError(
+                f"{path}: another process has the store open",
+                "wait for it to end, or stop it; one process may use the store at a time",
+            ) from None
+        raise _write_error(path, error) from None
+    except duckdb.Error as error:
+        raise StoreError(
+            f"{path}: cannot be opened: {str(error).splitlines()[0]}",
+            "it is damaged or no store; move it away and import again",
+        ) from None
+    try:
+        store = Store(connection, path)
+        _prepare(connection, store)
+        yield store
+    finally:
+        connection.close()
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
+    tables = connection.execute(
+        "SELECT count(*) FROM information_schema.tables WHERE table_name = 'schema_version'"
+    ).fetchone()
+    if tables == (0,):
+        with store.transaction():
+            connection.execute(files("ingest").joinpath("store.sql").read_text("utf-8"))
+        store.path.chmod(0o600)
+        return
+    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    version = row[0] if row else None
+    if version != SCHEMA_VERSION:
+        raise StoreError(
+            f"{store.path}: has schema version {version}, this turnmill knows {SCHEMA_VERSION}",
+            "use the turnmill that made it, or a newer one",
+        )

@@ -1,0 +1,60 @@
+-- The store's schema, version 1. Times are UTC where the export states a zone (zoned = true) and
+-- local, zone unknown, where it does not. JSON columns hold text: they are read whole or not at all.
+CREATE TABLE schema_version (version INTEGER NOT NULL);
+INSERT INTO schema_version VALUES (1);
+
+CREATE TABLE sources (
+    sha256      VARCHAR NOT NULL,  -- of the export file, or over a folder's files
+    options     VARCHAR NOT NULL,  -- importer, its version and the import options, as JSON
+    importer    VARCHAR NOT NULL,
+    path        VARCHAR NOT NULL,
+    read        BIGINT NOT NULL,   -- conversations in it ...
+    rejected    BIGINT NOT NULL,   -- ... of which could not be read
+    skipped     VARCHAR NOT NULL,  -- ... and were left out on purpose, by reason, as JSON
+    messages    BIGINT NOT NULL,
+    imported_at TIMESTAMP NOT NULL
+);
+
+CREATE TABLE conversations (
+    ord          BIGINT NOT NULL,  -- order of first import; never reused, kept by updates
+    id           VARCHAR NOT NULL,
+    importer     VARCHAR NOT NULL,
+    source       VARCHAR NOT NULL, -- sha256 of the export that it was last read from
+    source_id    VARCHAR,
+    title        VARCHAR,
+    created_at   TIMESTAMP,
+    zoned        BOOLEAN,
+    participants VARCHAR,
+    tools        VARCHAR,
+    metadata     VARCHAR,
+    content_hash VARCHAR NOT NULL,
+    messages     INTEGER NOT NULL
+);
+
+CREATE TABLE messages (
+    ord          BIGINT NOT NULL,  -- its conversation
+    position     INTEGER NOT NULL,
+    role         VARCHAR NOT NULL,
+    content      VARCHAR NOT NULL,
+    name         VARCHAR,
+    reasoning    VARCHAR,
+    tool_calls   VARCHAR,
+    tool_call_id VARCHAR,
+    attachments  VARCHAR,
+    created_at   TIMESTAMP,
+    zoned        BOOLEAN,
+    train        BOOLEAN,
+    source_id    VARCHAR,
+    parent_id    VARCHAR,
+    on_path      BOOLEAN NOT NULL,
+    extra        VARCHAR
+);
+
+CREATE TABLE rejects (
+    source   VARCHAR NOT NULL,     -- sha256 of the export
+    importer VARCHAR NOT NULL,
+    path     VARCHAR NOT NULL,
+    place    VARCHAR NOT NULL,
+    reason   VARCHAR NOT NULL,
+    hint     VARCHAR NOT NULL
+);
