@@ -127,11 +127,13 @@ class Tree:
         if recipient != "all":
             extra["recipient"] = recipient
         if weight == 0:
-            extra["weight"] = weight
+            extra["weight"] = 0  # one value for what exports write as 0 and as 0.0
         if status != "finished_successfully":
             extra["status"] = status
         if content["content_type"] != "text":
             extra["content_type"] = content["content_type"]
+        if "aggregate_result" in metadata:
+            extra["aggregate_result"] = metadata["aggregate_result"]
         fields = {"role": author, "created_at": moment(created), "extra": extra} | expected
         message = Message(source_id=node_id, parent_id=self._message_above(), **fields)
         self.at = self._attach(node_id, self.at, raw, message)
