@@ -1,0 +1,122 @@
+"""An engine without a model: it answers with the last message. For tests and for dry runs.
+
+One token is one byte of UTF-8, so most of what can go wrong with text goes wrong here too.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from ingest.message import ROLES
+from serve.engine.base import (
+    EngineClosedError,
+    GeneratedToken,
+    Generation,
+    PromptError,
+    Provenance,
+    QueueFullError,
+    SamplingParams,
+)
+
+END = 256
+_ROLE_IDS = {role: END + 1 + place for place, role in enumerate(sorted(ROLES))}
+_NAMES = {END: "<end>"} | {token: f"<{role}>" for role, token in _ROLE_IDS.items()}
+
+
+class EchoEngine:
+    """Answers with the content of the last message, byte by byte; see ``Engine``.
+
+    Args:
+        context_length: prompt and answer together.
+        capacity: requests at work at once; one more is refused.
+        delay_s: pause before each token.
+        provenance: as a model folder's certificate would say.
+    """
+
+    def __init__(
+        self,
+        *,
+        context_length: int = 4096,
+        capacity: int = 8,
+        delay_s: float = 0.0,
+        provenance: Provenance | None = None,
+    ) -> None:
+        self.context_length = context_length
+        self.created = 0
+        self.provenance = provenance
+        self._capacity = capacity
+        self._delay_s = delay_s
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def active(self) -> int:
+        """Requests at work."""
+        return len(self._tasks)
+
+    def prompt(
+        self,
+        messages: Sequence[dict[str, Any]],
+        tools: list[dict[str, Any]] | None,  # noqa: ARG002 - part of the protocol
+    ) -> list[int]:
+        """One id for the role, the content's bytes, an end; then the assistant's role."""
+        ids: list[int] = []
+        for message in messages:
+            if message["role"] not in _ROLE_IDS:
+                raise PromptError(f"role {message['role']!r} has no token")
+            ids += [_ROLE_IDS[message["role"]], *message["content"].encode(), END]
+        return [*ids, _ROLE_IDS["assistant"]] if ids else []
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """See ``Engine``."""
+        return bytes(token for token in ids if token < END).decode("utf-8", "replace")
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """See ``Engine``."""
+        return _NAMES[token_id].encode() if token_id >= END else bytes([token_id])
+
+    def generate(self, prompt_ids: Sequence[int], params: SamplingParams) -> Generation:
+        """See ``Engine``."""
+        if self._closed:
+            raise EngineClosedError
+        if len(self._tasks) >= self._capacity:
+            raise QueueFullError
+        body = list(prompt_ids)[:-2]
+        start = max((place for place, token in enumerate(body) if token > END), default=-1)
+        generation = Generation()
+        task = asyncio.create_task(self._answer(body[start + 1 :], params, generation))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return generation
+
+    async def _answer(
+        self, answer: list[int], params: SamplingParams, generation: Generation
+    ) -> None:
+        asked = params.top_logprobs is not None
+        for count, token in enumerate([*answer, END], start=1):
+            await asyncio.sleep(self._delay_s)
+            if generation.cancelled:
+                return
+            ended = token == END
+            last = ended or count == params.max_tokens
+            generation.put(
+                GeneratedToken(
+                    token,
+                    ("stop" if ended else "length") if last else None,
+                    0.0 if asked else None,
+                    ((token, 0.0),) if params.top_logprobs else (),
+                )
+            )
+            if last:
+                return
+
+    @property
+    def healthy(self) -> bool:
+        """See ``Engine``."""
+        return not self._closed
+
+    def close(self) -> None:
+        """See ``Engine``."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
