@@ -148,12 +148,12 @@ def _items(file: BinaryIO, dates: DateFormat) -> Iterator[Line | Event]:
         heads = list(_HEAD.finditer(text))
         for at, head in enumerate(heads):
             end = heads[at + 1].start() if at + 1 < len(heads) else len(text)
-            body = text[head.end() : end]
-            date, clock = head["idate"] or head["adate"], head["itime"] or head["atime"]
-            yield _item(body.rstrip("\n"), dates.parse(date, clock), known, date, clock)
+            yield _item(text[head.end() : end].rstrip("\n"), head, dates, known)
 
 
-def _item(body: str, at: Any, known: set[str], date: str, clock: str) -> Line | Event:
+def _item(body: str, head: re.Match[str], dates: DateFormat, known: set[str]) -> Line | Event:
+    date, clock = head["idate"] or head["adate"], head["itime"] or head["atime"]
+    at = dates.parse(date, clock)
     match = _NAME.match(body)
     name = match["name"].translate(_STRIP).strip() if match else ""
     if match is None or not name or is_event(body, name, known):
@@ -171,8 +171,8 @@ def _item(body: str, at: Any, known: set[str], date: str, clock: str) -> Line | 
     if media := media_kind(text.strip()):
         kind, file_name, caption = media
         attachments, text = (Attachment(kind, uri=file_name),), caption
-    elif raw.startswith("\u200e") and not extra:
-        # the mark stands before what the app itself says, never before what a person types
+    elif raw.startswith("\u200e") and head["idate"] and not extra:
+        # on iOS the mark stands before what the app itself says, never before a person's words
         return Event(at, f"{name}: {text.strip()}")
     known.add(name)
     return Line(name, text, at, attachments, extra=extra or None)
