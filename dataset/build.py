@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from dataset.manifest import (
     MANIFEST,
+    SPLITS,
     DatasetSpec,
     DatasetVersion,
     FileInfo,
@@ -35,7 +36,6 @@ from ingest.store import Store
 from ingest.version import __version__
 from ingest.workspace import Workspace
 
-SPLITS = ("train", "validation", "test")
 _ROW_GROUP = 2048
 _CHUNK = 2048
 

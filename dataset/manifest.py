@@ -19,6 +19,8 @@ from ingest.files import read_json, sha256_file
 from ingest.workspace import Workspace
 
 MANIFEST = "manifest.json"
+SPLITS = ("train", "validation", "test")
+"""Every split a version may have, in the order in which they are shown."""
 
 Spec = TypeVar("Spec", bound=BaseModel)
 

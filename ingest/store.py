@@ -280,8 +280,9 @@ class Store:
             yield from batch.to_pylist()
 
     def _row(self, query: str, *values: Any) -> tuple[Any, ...] | None:
-        row: tuple[Any, ...] | None = self._db.execute(query, list(values)).fetchone()
-        return row
+        # fetchall, not fetchone: a result that is not drained keeps the connection busy
+        rows: list[tuple[Any, ...]] = self._db.execute(query, list(values)).fetchall()
+        return rows[0] if rows else None
 
 
 def _conditions(where: Where) -> tuple[list[str], list[Any]]:
@@ -362,15 +363,14 @@ def open_store(path: Path) -> Iterator[Store]:
 
 def _prepare(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     tables = connection.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_name = 'schema_version'"
-    ).fetchone()
-    if tables == (0,):
+        "SELECT 1 FROM information_schema.tables WHERE table_name = 'schema_version'"
+    ).fetchall()
+    if not tables:
         with store.transaction():
             connection.execute(files("ingest").joinpath("store.sql").read_text("utf-8"))
         store.path.chmod(0o600)
         return
-    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    version = row[0] if row else None
+    ((version,),) = connection.execute("SELECT max(version) FROM schema_version").fetchall()
     if version != SCHEMA_VERSION:
         raise StoreError(
             f"{store.path}: has schema version {version}, this turnmill knows {SCHEMA_VERSION}",

@@ -46,7 +46,12 @@ def table(
     """
     sheet = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
     for number, heading in enumerate(headings):
-        sheet.add_column(heading, justify="right" if number in right else "left", overflow="fold")
+        sheet.add_column(
+            heading,
+            justify="right" if number in right else "left",
+            overflow="fold",
+            no_wrap=number == 0,  # names and ids are copied from here
+        )
     for row in rows:
         sheet.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
     out.print(sheet)

@@ -6,7 +6,7 @@ from typing import Any
 from rich.markup import escape
 
 from dataset.build import build
-from dataset.manifest import DatasetVersion, list_versions, load_spec
+from dataset.manifest import SPLITS, DatasetVersion, SplitCounts, list_versions, load_spec
 from ingest.errors import UserError
 from ingest.store import open_store
 from ingest.workspace import Workspace
@@ -28,9 +28,14 @@ def as_json(version: DatasetVersion) -> dict[str, Any]:
         "path": str(version.path),
         "created_at": version.created_at.isoformat(),
         "parent": version.parent,
-        "splits": {name: counts.model_dump() for name, counts in version.splits.items()},
+        "splits": {name: counts.model_dump() for name, counts in in_order(version).items()},
         "steps": [step.model_dump(by_alias=True) for step in version.steps],
     }
+
+
+def in_order(version: DatasetVersion) -> dict[str, SplitCounts]:
+    """The version's splits, training first."""
+    return {name: version.splits[name] for name in SPLITS if name in version.splits}
 
 
 def show_version(version: DatasetVersion) -> None:
@@ -47,7 +52,7 @@ def show_version(version: DatasetVersion) -> None:
     terminal.table("Steps", ("step", "in", "kept", "dropped"), steps, right=(1, 2))
     splits = [
         (name, counts.conversations, counts.messages, counts.assistant_messages)
-        for name, counts in version.splits.items()
+        for name, counts in in_order(version).items()
     ]
     headings = ("split", "conversations", "messages", "of the assistant")
     terminal.table("Splits", headings, splits, right=(1, 2, 3))

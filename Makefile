@@ -1,0 +1,51 @@
+# README's two commands are `make demo` and `make test`; both make .venv when it is not there.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+# what pip gets besides, e.g. PIP_ARGS="--extra-index-url <index of CPU or CUDA builds of torch>"
+PIP_ARGS ?=
+# an install is done again only when what it installs from has changed
+STATE  := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+
+.PHONY: demo test quick soak lint docs bench clean help
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "turnmill needs Python 3.11 or newer; run make PYTHON=python3.x")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo-$(STATE): | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[train,serve]'
+	@touch $@
+
+$(VENV)/.test-$(STATE): | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[train,serve,dev]'
+	@touch $@ $(VENV)/.demo-$(STATE)
+
+demo: $(VENV)/.demo-$(STATE) ## the whole path on the samples, offline
+	$(BIN)/turnmill demo --home demo-home
+
+test: $(VENV)/.test-$(STATE) ## all tests
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+quick: $(VENV)/.test-$(STATE) ## the tests that need no torch
+	$(BIN)/python -m pytest -m 'not torch and not slow'
+
+soak: $(VENV)/.test-$(STATE) ## the long campaigns
+	TURNMILL_SOAK=1 $(BIN)/python -m pytest
+
+lint: $(VENV)/.test-$(STATE) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.demo-$(STATE) ## write docs/cli.md from --help
+	$(BIN)/python docs/make_cli_reference.py
+
+bench: $(VENV)/.test-$(STATE) ## the benchmarks
+	for each in benchmarks/bench_*.py; do $(BIN)/python $$each || exit 1; done
+
+clean: ## remove .venv and the demo's workspace
+	rm -rf $(VENV) demo-home

@@ -1,0 +1,359 @@
+"""The one command line. Thin: each command imports its stage inside and prints what it returns.
+
+Exit codes: 0 done, 1 a bug of ours, 2 the user can fix it, 3 done but something was quarantined or
+a gate did not pass, 130 interrupted.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ingest.errors import UserError
+from ingest.version import __version__
+
+app = typer.Typer(
+    name="turnmill",
+    help="From private chat exports to an evaluated, served model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", help="The workspace; default $TURNMILL_HOME or ./turnmill-home."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+def _workspace(home: Path | None) -> Any:
+    from ingest.settings import Settings
+    from ingest.workspace import Workspace
+
+    return Workspace(home or Settings().turnmill_home)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"turnmill {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    home: Home = None,
+    base_model: Annotated[
+        str | None,
+        typer.Option("--base-model", help="A Hub id or folder in place of the embedded base."),
+    ] = None,
+    samples: Annotated[
+        Path | None, typer.Option("--samples", help="Another folder of sample exports.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Run the whole path on the sample exports, offline: import to report."""
+    from serve.commands.demo import run_demo
+    from serve.terminal import print_json
+
+    result = run_demo(_workspace(home), base_model=base_model, samples=samples)
+    if json:
+        print_json(result)
+
+
+@app.command()
+def formats(json: AsJson = False) -> None:
+    """List the export formats that are read, and what each needs."""
+    from serve.commands import exports
+    from serve.terminal import print_json
+
+    rows = exports.formats()
+    print_json(rows) if json else exports.show_formats(rows)
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="Files, zips or folders.")],
+    format_name: Annotated[
+        str, typer.Option("--format", help="An importer's name; auto looks at the content.")
+    ] = "auto",
+    as_assistant: Annotated[
+        list[str] | None,
+        typer.Option("--as-assistant", help="Participant whose messages are the assistant's."),
+    ] = None,
+    date_order: Annotated[
+        str, typer.Option("--date-order", help="auto, dmy, mdy or ymd, for text exports.")
+    ] = "auto",
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Import exports into the workspace's store."""
+    from ingest.importers.base import ImportOptions
+    from serve.commands import exports
+    from serve.terminal import print_json
+
+    if date_order not in ("auto", "dmy", "mdy", "ymd"):
+        raise UserError(f"--date-order {date_order}: unknown", "use auto, dmy, mdy or ymd")
+    options = ImportOptions(tuple(as_assistant or ()), date_order)  # type: ignore[arg-type]
+    report = exports.run_import(paths, _workspace(home), format_name, options)
+    print_json(report.as_json()) if json else exports.show_import(report)
+    if report.rejected:
+        raise typer.Exit(3)
+
+
+@app.command()
+def rejects(home: Home = None, json: AsJson = False) -> None:
+    """Show the quarantine: what could not be read, where and why."""
+    from serve.commands import exports
+    from serve.terminal import print_json
+
+    rows = exports.rejects(_workspace(home))
+    print_json(rows) if json else exports.show_rejects(rows)
+
+
+@app.command()
+def conversations(
+    search: Annotated[str | None, typer.Option(help="Text in a title or message.")] = None,
+    importer: Annotated[str | None, typer.Option(help="Only of this importer.")] = None,
+    participant: Annotated[str | None, typer.Option(help="Only with this participant.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows at the most.")] = 50,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """List stored conversations."""
+    from ingest.store import Where
+    from serve.commands import exports
+    from serve.terminal import print_json
+
+    where = Where(search, importer, participant)
+    rows = exports.conversations(_workspace(home), where, limit)
+    print_json(rows) if json else exports.show_conversations(rows)
+
+
+@app.command()
+def show(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A conversation's id or its beginning.")],
+    branches: Annotated[bool, typer.Option("--branches", help="Side branches too.")] = False,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Show one conversation."""
+    from serve.commands import exports
+    from serve.terminal import print_json
+
+    found = exports.conversation(_workspace(home), id_)
+    if json:
+        print_json(exports.as_json(found, branches=branches))
+    else:
+        exports.show_conversation(found, branches=branches)
+
+
+@app.command()
+def build(
+    spec: Annotated[Path, typer.Argument(help="A dataset spec (TOML).")],
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Seal a dataset version from the store."""
+    from serve.commands import datasets
+    from serve.terminal import print_json
+
+    version = datasets.run_build(spec, _workspace(home))
+    print_json(datasets.as_json(version)) if json else datasets.show_version(version)
+
+
+@app.command()
+def versions(home: Home = None, json: AsJson = False) -> None:
+    """List sealed dataset versions."""
+    from serve.commands import datasets
+    from serve.terminal import print_json
+
+    found = datasets.versions(_workspace(home))
+    if json:
+        print_json([datasets.as_json(version) for version in found])
+    else:
+        datasets.show_versions(found)
+
+
+@app.command()
+def lineage(
+    ref: Annotated[str, typer.Argument(help="A conversation, version, run, model or evaluation.")],
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Print the chain of hashes that a thing stands in, from source to evaluation."""
+    from serve.commands import datasets
+    from serve.lineage import lineage as chain_of
+    from serve.terminal import print_json
+
+    chain = chain_of(ref, _workspace(home))
+    print_json(chain) if json else datasets.show_lineage(chain)
+
+
+@app.command()
+def mask(
+    source: Annotated[str, typer.Argument(help="A version, or a JSON lines file with messages.")],
+    tokenizer: Annotated[str, typer.Option("--tokenizer", help="A folder or Hub id.")],
+    limit: Annotated[int, typer.Option(min=1, help="Conversations at the most.")] = 1,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Show which tokens are trained, in colour."""
+    from serve.commands import masks
+    from serve.terminal import print_json
+
+    views = masks.views(source, tokenizer, _workspace(home), limit)
+    if json:
+        print_json([view.as_json() for view in views])
+    else:
+        for view in views:
+            masks.show(view)
+
+
+@app.command()
+def plan(
+    spec: Annotated[Path, typer.Argument(help="A training spec (TOML).")],
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Resolve every number of a training run; start nothing."""
+    from serve.commands import runs as commands
+    from serve.terminal import print_json
+
+    resolved = commands.plan(spec, _workspace(home))
+    print_json(resolved) if json else commands.show_plan(resolved)
+
+
+@app.command()
+def train(
+    spec: Annotated[Path | None, typer.Argument(help="A training spec (TOML).")] = None,
+    launcher: Annotated[str, typer.Option("--launcher", help="Where it runs: local.")] = "local",
+    resume: Annotated[str | None, typer.Option("--resume", help="A run to go on with.")] = None,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Train an adapter on a sealed version."""
+    from serve.commands import runs as commands
+    from serve.terminal import print_json
+
+    record = commands.train(spec, _workspace(home), launcher=launcher, resume=resume)
+    print_json(commands.record_json(record)) if json else commands.show_record(record)
+
+
+@app.command()
+def runs(home: Home = None, json: AsJson = False) -> None:
+    """List training runs."""
+    from serve.commands import runs as commands
+    from serve.terminal import print_json
+
+    rows = commands.list_all(_workspace(home))
+    print_json(rows) if json else commands.show_all(rows)
+
+
+@app.command()
+def merge(
+    run: Annotated[str, typer.Argument(help="A finished run.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the merged model.")] = None,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Merge a run's adapter into its base and prove that the result is the same model."""
+    from serve.commands import runs as commands
+    from serve.terminal import print_json
+
+    certificate = commands.merge(run, _workspace(home), out)
+    print_json(certificate) if json else commands.show_certificate(certificate)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A merged model: name or folder.")],
+    on: Annotated[str, typer.Option("--on", help="The dataset version to judge it on.")],
+    base: Annotated[
+        str | None, typer.Option("--base", help="Compare with this; default its own base.")
+    ] = None,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Judge a merged model against its base on held-out conversations."""
+    from serve.commands import evaluations
+    from serve.terminal import print_json
+
+    result = evaluations.evaluate(model, _workspace(home), on=on, base=base)
+    print_json(result.as_json()) if json else evaluations.show(result)
+
+
+@app.command()
+def serve(
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="A merged model: name, folder, or NAME=FOLDER."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    api_key_file: Annotated[
+        Path | None, typer.Option("--api-key-file", help="File with the key clients must send.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Serve models through an OpenAI-style API."""
+    from serve.commands import serving
+
+    serving.serve(model or [], _workspace(home), host=host, port=port, api_key_file=api_key_file)
+
+
+@app.command()
+def doctor(home: Home = None, json: AsJson = False) -> None:
+    """Check the installation, devices, tokens and disk."""
+    from serve.commands import doctor as commands
+    from serve.terminal import print_json
+
+    checks = commands.run(_workspace(home))
+    print_json(checks) if json else commands.show(checks)
+    if not all(check["ok"] for check in checks):
+        raise typer.Exit(3)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code.
+    """
+    from typer.exceptions import TyperException
+
+    try:
+        result = app(arguments, standalone_mode=False, prog_name="turnmill")
+    except UserError as error:
+        from serve.terminal import print_error
+
+        print_error(error)
+        return 2
+    except TyperException as error:  # a wrong flag or argument
+        from serve.terminal import print_error
+
+        print_error(UserError(str(error), "see 'turnmill --help', or '--help' after the command"))
+        return 2
+    except KeyboardInterrupt:
+        result = 130
+    if result == 130:
+        from serve.terminal import note
+
+        note("interrupted; run the same command again to go on")
+    return result if isinstance(result, int) else 0
