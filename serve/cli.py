@@ -357,3 +357,7 @@ def run(arguments: list[str]) -> int:
 
         note("interrupted; run the same command again to go on")
     return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -81,7 +81,8 @@ def show_lineage(chain: list[dict[str, Any]]) -> None:
         rest = {key: value for key, value in link.items() if key not in ("kind", "id")}
         detail = ", ".join(f"{key} {value}" for key, value in rest.items() if value)
         terminal.out.print(
-            f"[bold]{link['kind']:<12}[/] [cyan]{escape(str(link['id']))}[/] [dim]{escape(detail)}[/]",
+            f"[bold]{link['kind']:<12}[/] [cyan]{escape(str(link['id']))}[/] "
+            f"[dim]{escape(detail)}[/]",
             soft_wrap=True,
         )
 

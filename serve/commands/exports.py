@@ -172,8 +172,8 @@ def show_conversation(found: Conversation, *, branches: bool) -> None:
     for message in found.messages:
         if not (branches or message.on_path):
             continue
-        marks = [mark for mark, set_ in (("side branch", not message.on_path),
-                                         ("not trained", message.train is False)) if set_]  # fmt: skip
+        states = (("side branch", not message.on_path), ("not trained", message.train is False))
+        marks = [name for name, holds in states if holds]
         name = f" {message.name}" if message.name else ""
         mark = f" [dim]({', '.join(marks)})[/]" if marks else ""
         colour = _COLOURS[message.role]

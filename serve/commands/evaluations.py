@@ -1,0 +1,100 @@
+"""What ``turnmill evaluate`` does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dataset.manifest import DatasetVersion, load_version
+from ingest.files import read_json
+from ingest.workspace import Workspace
+from serve import terminal
+from serve.commands.serving import find_model
+from serve.evaluation.evaluate import evaluate as judge
+from serve.evaluation.report import EvalReport
+from serve.lineage import lineage
+from serve.web.report_page import write_report_page
+from train.record import open_run
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A report and its page.
+
+    Attributes:
+        report: what was found.
+        page: the HTML file.
+    """
+
+    report: EvalReport
+    page: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """In the shape of ``turnmill evaluate --json``."""
+        return {
+            "report": str(self.page),
+            "eval": self.report.eval_id,
+            "verdict": self.report.verdict,
+            "scores": {name: score.model_dump() for name, score in self.report.scores.items()},
+            "gates": [],
+        }
+
+
+def evaluate(
+    model: str,
+    workspace: Workspace,
+    *,
+    on: str,
+    base: str | None = None,
+    base_url: str | None = None,
+) -> Evaluation:
+    """Judge a model and write its report page.
+
+    Args:
+        model: name or folder.
+        workspace: where models, versions and runs are.
+        on: the dataset version.
+        base: what to compare with; None = the base it was merged from.
+        base_url: endpoint that serves both already.
+    """
+    folder = find_model(model, workspace)
+    version = load_version(on, workspace)
+    with terminal.counting("evaluating"):
+        report = judge(folder, version, workspace=workspace, base=base, base_url=base_url)
+    return Evaluation(report, _page(report, folder, version, workspace))
+
+
+def _page(report: EvalReport, model: Path, version: DatasetVersion, workspace: Workspace) -> Path:
+    certificate = model / "merge_certificate.json"
+    run = open_run(report.run, workspace) if report.run else None
+    metrics = run.plan.run_dir / "metrics.jsonl" if run else None
+    return write_report_page(
+        workspace.evals / report.eval_id / "report.html",
+        report,
+        version=version,
+        run_record=run,
+        metrics=_json_lines(metrics) if metrics else [],
+        certificate=read_json(certificate) if certificate.is_file() else None,
+        lineage=lineage(report.eval_id, workspace),
+    )
+
+
+def _json_lines(file: Path) -> list[dict[str, Any]]:
+    import orjson
+
+    return [orjson.loads(line) for line in file.read_bytes().splitlines()]
+
+
+def show(result: Evaluation) -> None:
+    """Print the scores."""
+    rows = [
+        (name, f"{score.mean:.4f}", _end(score.low), _end(score.high), score.n)
+        for name, score in result.report.scores.items()
+    ]
+    title = f"{result.report.model}: {result.report.verdict}"
+    headings = ("score", "mean", "95 % low", "high", "conversations")
+    terminal.table(title, headings, rows, right=(1, 2, 3, 4))
+    terminal.out.print(f"report  {result.page}", soft_wrap=True)
+
+
+def _end(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,206 @@
+"""What the commands around training do."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from train.merge import MergeCertificate, merge_run
+
+from ingest.errors import UserError
+from ingest.workspace import Workspace
+from serve import terminal
+from train.launchers.base import OnEvent
+from train.plan import TrainPlan
+from train.record import RunRecord, list_runs, open_run
+from train.run import new_run_id, plan_run, start_run
+from train.spec import TrainSpec, load_train_spec
+
+
+class TrainError(UserError):
+    """A run that failed; the record holds the same."""
+
+
+def plan(spec: Path, workspace: Workspace) -> dict[str, Any]:
+    """Resolve a run without leaving anything behind."""
+    asked = load_train_spec(spec)
+    with tempfile.TemporaryDirectory() as scratch:
+        resolved, _ = plan_run(asked, workspace, run_id=new_run_id(), run_dir=Path(scratch))
+    return plan_json(resolved)
+
+
+def plan_json(resolved: TrainPlan) -> dict[str, Any]:
+    """A plan in the shape of ``turnmill plan --json``."""
+    return {
+        "dataset": f"{resolved.dataset.name}@{resolved.dataset.fingerprint}",
+        "base_model": resolved.base.model,
+        "device": resolved.device.kind,
+        "precision": resolved.precision,
+        "quantization": None,
+        "micro_batch": resolved.micro_batch,
+        "grad_accumulation": resolved.grad_accumulation,
+        "max_length": resolved.max_length,
+        "checkpointing": resolved.checkpointing,
+        "learning_rate": resolved.learning_rate,
+        "epochs": resolved.epochs,
+        "steps": resolved.steps,
+        "rows": resolved.rows,
+        "tokens": resolved.tokens,
+        "trained_tokens": resolved.trained_tokens,
+        "splits": {name: counts.model_dump() for name, counts in resolved.splits.items()},
+    }
+
+
+def show_plan(resolved: dict[str, Any]) -> None:
+    """Print a plan."""
+    shown = {key: value for key, value in resolved.items() if key != "splits"}
+    terminal.facts("Plan", {key: f"{v:,}" if isinstance(v, int) and not isinstance(v, bool) else v
+                            for key, v in shown.items()})  # fmt: skip
+
+
+def train(
+    spec: Path | None, workspace: Workspace, *, launcher: str, resume: str | None
+) -> RunRecord:
+    """Train, showing progress.
+
+    Raises:
+        TrainError: the run failed.
+        KeyboardInterrupt: it was interrupted.
+    """
+    if resume is not None:
+        asked = _spec_of(resume, workspace)
+    elif spec is not None:
+        asked = load_train_spec(spec)
+    else:
+        raise UserError("no training spec named", "turnmill train TRAIN.toml, or --resume RUN")
+    with progress() as on_event:
+        record = start_run(asked, workspace, launcher=launcher, resume=resume, on_event=on_event)
+    return finished(record)
+
+
+def _spec_of(run: str, workspace: Workspace) -> TrainSpec:
+    record = open_run(run, workspace)
+    return TrainSpec(dataset=record.plan.dataset.name, base_model=record.plan.base.model)
+
+
+def finished(record: RunRecord) -> RunRecord:
+    """The record of a run that succeeded; anything else is raised."""
+    if record.state == "interrupted":
+        terminal.note(f"run {record.run_id} stopped; turnmill train --resume {record.run_id}")
+        raise KeyboardInterrupt
+    if record.failure is not None:
+        message = f"run {record.run_id}: {record.failure.message}"
+        raise TrainError(message, record.failure.advice)
+    return record
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[OnEvent]:
+    """A live bar for the events of a run; plain lines where stderr is no terminal."""
+    if not terminal.err.is_terminal:
+        yield _plain
+        return
+    bar = Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+        console=terminal.err,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("training", total=None, detail="starting")
+        yield lambda event: _update(bar, task, event)
+
+
+def _update(bar: Progress, task: Any, event: dict[str, Any]) -> None:
+    if event["event"] == "step":
+        bar.update(task, completed=event["step"], total=event["steps"], detail=step_text(event))
+    elif event["event"] == "render":
+        bar.update(task, detail=f"rendering {event['split']} {event['rows']}/{event['of']}")
+
+
+def step_text(event: dict[str, Any]) -> str:
+    """One step in words."""
+    return (
+        f"loss {event['loss']:.3f}  {event['tokens_per_s']:,.0f} tok/s  "
+        f"{event['seconds_left']:.0f} s left"
+    )
+
+
+def _plain(event: dict[str, Any]) -> None:
+    if event["event"] == "step" and (event["step"] % 10 == 0 or event["step"] == event["steps"]):
+        terminal.note(f"step {event['step']}/{event['steps']}  {step_text(event)}")
+
+
+def record_json(record: RunRecord) -> dict[str, Any]:
+    """A record in the shape of ``turnmill train --json``."""
+    return {
+        "run": record.run_id,
+        "state": record.state,
+        "adapter": str(record.plan.run_dir / "adapter"),
+        "metrics": record.metrics,
+        "record": str(record.plan.run_dir / "run.json"),
+    }
+
+
+def show_record(record: RunRecord) -> None:
+    """Print what a run did."""
+    metrics = {name: f"{value:,.4g}" for name, value in record.metrics.items()}
+    terminal.facts(f"Run {record.run_id}", {"state": record.state, **metrics})
+
+
+def list_all(workspace: Workspace) -> list[dict[str, Any]]:
+    """Every run."""
+    return [
+        {
+            "run": record.run_id,
+            "state": record.state,
+            "dataset": f"{record.plan.dataset.name}@{record.dataset_fingerprint[:12]}",
+            "base_model": record.plan.base.model,
+            "steps": record.plan.steps,
+            "started": record.states[0].at.isoformat(),
+            "launcher": "local",
+        }
+        for record in list_runs(workspace)
+    ]
+
+
+def show_all(rows: list[dict[str, Any]]) -> None:
+    """Print the runs."""
+    cells = [(row["run"], row["state"], row["dataset"], row["steps"], row["started"][:16])
+             for row in rows]  # fmt: skip
+    headings = ("run", "state", "dataset", "steps", "started (UTC)")
+    terminal.table(f"Runs ({len(rows)})", headings, cells, right=(3,))
+
+
+def merge(run: str, workspace: Workspace, out: Path | None) -> dict[str, Any]:
+    """Merge a run and certify the result."""
+    record = open_run(run, workspace)
+    with terminal.counting("merging"):
+        folder, certificate = merge_run(record, workspace, out=out)
+    return certificate_json(folder, certificate)
+
+
+def certificate_json(folder: Path, certificate: MergeCertificate) -> dict[str, Any]:
+    """A certificate in the shape of ``turnmill merge --json``."""
+    return {"model": os.fspath(folder), "certificate": certificate.model_dump(mode="json")}
+
+
+def show_certificate(result: dict[str, Any]) -> None:
+    """Print what a merge proved."""
+    proof = result["certificate"]
+    terminal.facts(
+        f"Model {result['model']}",
+        {
+            "verdict": proof["verdict"],
+            "adapter effect": f"{proof['adapter_effect']:.3g} (largest logit change)",
+            "merge error": f"{proof['max_abs']:.3g} (largest logit difference)",
+            "mean KL": f"{proof['kl']:.3g}",
+            "argmax agreement": f"{proof['argmax_agree']:.4f}",
+        },
+    )
