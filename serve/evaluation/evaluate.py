@@ -1,0 +1,339 @@
+"""Judges a tuned model against its base on conversations that neither was trained on."""
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import SecretStr
+
+from dataset.manifest import DatasetVersion
+from ingest.workspace import Workspace
+from serve.api.run import RunningServer
+from serve.engine.base import Provenance
+from serve.engine.embedded import EmbeddedEngine, context_length, read_provenance
+from serve.evaluation import nll, statistics
+from serve.evaluation.report import (
+    Answer,
+    ConversationScore,
+    EvalReport,
+    EvaluationError,
+    Lengths,
+    Sample,
+    Score,
+    sealed,
+    write_report,
+)
+from serve.evaluation.samples import ANSWER_TOKENS, Endpoint, Question, choose
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+# without a run to say how long its rows were
+_MAX_LENGTH = 4096
+
+
+class _Judged(NamedTuple):
+    scores: list[nll.ConversationNll]
+    answers: list[Answer] | None
+
+
+def evaluate(
+    model: Path,
+    version: DatasetVersion,
+    *,
+    workspace: Workspace,
+    base: Path | str | None = None,
+    split: str | None = None,
+    base_url: str | None = None,
+    api_key: SecretStr | None = None,
+    seed: int = 0,
+    answer_tokens: int = ANSWER_TOKENS,
+    on_progress: Progress | None = None,
+) -> EvalReport:
+    """Score both models on a held-out split, ask both some of its questions, write the report.
+
+    Both models are rendered with the tuned model's tokenizer and template, so they are scored on
+    the same tokens, those that training counts. One model is in memory at a time.
+
+    Args:
+        model: folder of the tuned, merged model.
+        version: whose held-out split is used.
+        workspace: where runs are looked up and the report is written.
+        base: folder or Hub id to compare with; None = the one in the merge certificate.
+        split: None = ``test``, or ``validation`` where there is no test split.
+        base_url: endpoint that serves the models under their folders' names; None = they are
+            served here, on a free loopback port, while they are asked.
+        api_key: of that endpoint.
+        seed: of the resampling and the choice of questions.
+        answer_tokens: length that answers may have.
+        on_progress: see :data:`Progress`.
+
+    Returns:
+        The report, written to ``evals/<id>/report.json``.
+
+    Raises:
+        EvaluationError: no base, nothing to score, or tokenizers that differ.
+        UserError: a model or split that cannot be read.
+    """
+    from train.load import load_tokenizer
+
+    certificate = read_provenance(model)
+    reference = _base(model, base, certificate)
+    held_out = _split(version, split)
+    tokenizer = load_tokenizer(str(model))
+    if load_tokenizer(reference).get_vocab() != tokenizer.get_vocab():
+        raise EvaluationError(
+            f"{reference}: its tokenizer is not the one of {model.name}",
+            "nats per token compare only between models with the same tokenizer",
+        )
+    plan = _plan(certificate, workspace)
+    context = _context(model, tokenizer)
+    encoded, skipped = nll.encode(
+        version.rows(held_out),
+        tokenizer,
+        max_length=min(context, plan.get("max_length", _MAX_LENGTH)),
+        train_on=plan.get("train_on", "assistant"),
+    )
+    if not encoded:
+        raise EvaluationError(
+            f"{version.ref}, split {held_out}: no conversation with an answer to score",
+            "build a version with a larger held-out split",
+        )
+    questions = choose(version.rows(held_out), _fits(tokenizer, context - answer_tokens), seed=seed)
+    judge = _Judge(tokenizer, encoded, questions, seed, answer_tokens, on_progress)
+    judged = {
+        role: judge.here(role, ref, ask=base_url is None)
+        for role, ref in (("base", reference), ("model", str(model)))
+    }
+    if base_url is not None:
+        names = {"base": [reference, Path(reference).name], "model": [model.name]}
+        with Endpoint(base_url, api_key) as endpoint:
+            judged = judge.elsewhere(endpoint, judged, names)
+    report = sealed(
+        EvalReport(
+            eval_id="",
+            model=model.name,
+            base=reference,
+            run=certificate.run if certificate else None,
+            dataset=version.name,
+            dataset_fingerprint=version.fingerprint,
+            trained_on=certificate.dataset_fingerprint if certificate else None,
+            split=held_out,
+            seed=seed,
+            scores=_scores(judged["base"].scores, judged["model"].scores, seed),
+            conversations=_table(encoded, judged["base"].scores, judged["model"].scores),
+            skipped=skipped,
+            lengths=_lengths(held_out, encoded, certificate, workspace),
+            samples=_samples(questions, judged["base"].answers, judged["model"].answers),
+            created_at=datetime.now(UTC),
+        )
+    )
+    write_report(report, workspace)
+    return report
+
+
+def _base(model: Path, asked: Path | str | None, certificate: Provenance | None) -> str:
+    if asked is not None:
+        return str(asked)
+    if certificate is None or certificate.base_model is None:
+        raise EvaluationError(
+            f"{model}: no merge certificate names its base model",
+            "name the model to compare with: --base",
+        )
+    return certificate.base_model
+
+
+def _split(version: DatasetVersion, asked: str | None) -> str:
+    if asked is not None:
+        return asked
+    for split in ("test", "validation"):
+        counts = version.splits.get(split)
+        if counts is not None and counts.conversations:
+            return split
+    raise EvaluationError(
+        f"{version.ref}: has no held-out conversations",
+        "build a version with a test or validation split",
+    )
+
+
+def _plan(certificate: Provenance | None, workspace: Workspace) -> dict[str, Any]:
+    """The plan of the run that made the model; empty if it is not in this workspace."""
+    from train.record import RECORD, read_record
+
+    if certificate is None or certificate.run is None:
+        return {}
+    folder = workspace.runs / certificate.run
+    if not (folder / RECORD).is_file():
+        return {}
+    return read_record(folder).plan.model_dump(include={"max_length", "train_on"})
+
+
+def _context(model: Path, tokenizer: Any) -> int:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(model, trust_remote_code=False, local_files_only=True)
+    return context_length(config, tokenizer)
+
+
+def _fits(tokenizer: Any, room: int) -> Callable[[Question], bool]:
+    from train.render import RenderError, prompt
+
+    def fits(question: Question) -> bool:
+        try:
+            ids = prompt(question.messages, tokenizer, tools=question.tools)
+        except RenderError:
+            return False
+        return len(ids) <= room
+
+    return fits
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """What is the same for both models."""
+
+    tokenizer: Any
+    encoded: Sequence[nll.Encoded]
+    questions: Sequence[Question]
+    seed: int
+    answer_tokens: int
+    on_progress: Progress | None
+
+    def told(self, what: str) -> Callable[[int, int], None]:
+        def tell(done: int, of: int) -> None:
+            if self.on_progress:
+                self.on_progress(what, done, of)
+
+        return tell
+
+    def here(self, role: str, ref: str, *, ask: bool) -> _Judged:
+        """Load one model, score it, ask it on a server of our own, let it go."""
+        with _loaded(ref) as model:
+            scores = nll.score(model, self.encoded, on_progress=self.told(f"score {role}"))
+            if not ask:
+                return _Judged(scores, None)
+            with (
+                RunningServer({role: EmbeddedEngine(model, self.tokenizer)}) as server,
+                Endpoint(server.url) as endpoint,
+            ):
+                return _Judged(scores, self.ask(endpoint, role, role))
+
+    def ask(self, endpoint: Endpoint, role: str, name: str) -> list[Answer]:
+        answers: list[Answer] = []
+        told = self.told(f"ask {role}")
+        for question in self.questions:
+            answers.append(
+                endpoint.answer(name, question, seed=self.seed, max_tokens=self.answer_tokens)
+            )
+            told(len(answers), len(self.questions))
+        return answers
+
+    def elsewhere(
+        self, endpoint: Endpoint, judged: dict[str, _Judged], names: dict[str, list[str]]
+    ) -> dict[str, _Judged]:
+        """Ask the models of a running endpoint; the base only if it is served there."""
+        served = endpoint.models()
+        found = {
+            role: next((name for name in known if name in served), None)
+            for role, known in names.items()
+        }
+        if found["model"] is None:
+            raise EvaluationError(
+                f"the endpoint does not serve {names['model'][0]}; it serves {', '.join(served)}",
+                f"start it with 'turnmill serve --model {names['model'][0]}'",
+            )
+        return {
+            role: one._replace(answers=self.ask(endpoint, role, name) if name else None)
+            for role, one in judged.items()
+            for name in [found[role]]
+        }
+
+
+@contextmanager
+def _loaded(ref: str) -> Iterator[Any]:
+    import torch
+
+    from train.device import find_device
+    from train.load import load_model
+
+    model = load_model(ref, dtype="float32").to(find_device().kind)
+    try:
+        yield model
+    finally:
+        del model
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _scores(
+    base: Sequence[nll.ConversationNll], tuned: Sequence[nll.ConversationNll], seed: int
+) -> dict[str, Score]:
+    found = statistics.paired(
+        [one.nats for one in base],
+        [one.nats for one in tuned],
+        [one.tokens for one in tuned],
+        seed=seed,
+    )
+    return {
+        "nll": Score.of(found.tuned),
+        "nll_base": Score.of(found.base),
+        "nll_delta": Score.of(found.delta),
+        "perplexity_ratio": Score.of(found.perplexity_ratio),
+        "share_improved": Score.of(found.share_improved),
+    }
+
+
+def _table(
+    encoded: Sequence[nll.Encoded],
+    base: Sequence[nll.ConversationNll],
+    tuned: Sequence[nll.ConversationNll],
+) -> list[ConversationScore]:
+    return [
+        ConversationScore(
+            id=one.id,
+            tokens=len(one.ids),
+            scored=one.scored,
+            base=before.nats / before.tokens,
+            model=after.nats / after.tokens,
+        )
+        for one, before, after in zip(encoded, base, tuned, strict=True)
+    ]
+
+
+def _lengths(
+    split: str,
+    encoded: Sequence[nll.Encoded],
+    certificate: Provenance | None,
+    workspace: Workspace,
+) -> dict[str, Lengths]:
+    """Of the held-out split, and of the rows trained on where their run is in this workspace."""
+    lengths = {split: Lengths.of([len(one.ids) for one in encoded])}
+    if certificate is not None and certificate.run is not None:
+        file = workspace.runs / certificate.run / "rendered" / "train.parquet"
+        if file.is_file():
+            ids = pq.read_table(file, columns=["ids"], partitioning=None)["ids"]
+            trained: list[int] = pc.list_value_length(ids).to_pylist()
+            lengths = {"train": Lengths.of(trained)} | lengths
+    return lengths
+
+
+def _samples(
+    questions: Sequence[Question], base: Sequence[Answer] | None, tuned: Sequence[Answer] | None
+) -> list[Sample]:
+    return [
+        Sample(
+            id=question.id,
+            prompt=question.shown,
+            reference=question.reference,
+            base=base[place] if base else None,
+            model=answer,
+        )
+        for place, (question, answer) in enumerate(zip(questions, tuned or (), strict=True))
+    ]
