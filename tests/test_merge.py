@@ -1,0 +1,154 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from train_ground import small_spec, small_version, tiny_base
+
+from ingest.files import read_json, sha256_file
+from train.certify import Comparison
+from train.load import load_model, load_tokenizer
+from train.merge import CERTIFICATE, MergeRefused, judge, merge_run, read_certificate
+from train.record import read_record
+from train.render import template_sha256
+from train.run import prepare_run
+from train.sft import run
+
+pytestmark = [
+    pytest.mark.torch,
+    # trl 1.16 reads names that transformers 5.23 has renamed
+    pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning"),
+]
+
+
+@pytest.fixture
+def trained(workspace, tmp_path):
+    small_version(workspace)
+    base = tiny_base(tmp_path / "base")
+    plan = prepare_run(small_spec(base, max_steps=3), workspace, run_id="r1")
+    return run(plan, lambda _: None, lambda: False)
+
+
+def altered(record, change):
+    """The record of a run whose adapter is another one."""
+    file = record.plan.run_dir / "adapter" / "adapter_model.safetensors"
+    save_file({name: change(name, one) for name, one in load_file(file).items()}, file)
+    artefacts = {**record.artefacts, f"adapter/{file.name}": sha256_file(file)}
+    return record.model_copy(update={"artefacts": artefacts}).write(record.plan.run_dir)
+
+
+def test_a_merge_is_proved_and_then_named(trained, workspace):
+    stages = []
+    certificate = merge_run(trained, workspace, on_progress=stages.append)
+    folder = workspace.models / "r1"
+    assert stages == ["merge", "compare"]
+    assert certificate.verdict == "pass"
+    assert certificate == read_certificate(folder)
+    assert certificate.compared_on == "validation"
+    assert certificate.comparison.rows == 5
+    assert certificate.comparison.argmax_agree == 1.0
+    assert certificate.comparison.effect_to_error > 100
+    assert certificate.comparison.relative_l2 < 1e-5
+    assert set(certificate.files) == {file.name for file in folder.iterdir()} - {CERTIFICATE}
+    assert all(sha256_file(folder / name) == one for name, one in certificate.files.items())
+    assert [file.name for file in workspace.models.iterdir()] == ["r1"]
+
+
+def test_the_merged_folder_is_an_ordinary_model(trained, workspace):
+    certificate = merge_run(trained, workspace)
+    folder = workspace.models / "r1"
+    base = trained.plan.base.path
+    tokenizer = load_tokenizer(str(folder))
+    assert template_sha256(tokenizer) == trained.template_sha256 == certificate.template_sha256
+    assert read_json(folder / "generation_config.json") == read_json(
+        base / "generation_config.json"
+    )
+    assert certificate.eos_token_ids == [tokenizer.eos_token_id]
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.no_grad():
+        merged, bare = (load_model(str(one))(ids).logits for one in (folder, base))
+    assert (merged - bare).abs().max() > 1e-4
+
+
+def test_an_adapter_without_effect_is_refused(trained, workspace):
+    record = altered(trained, lambda name, one: one * 0 if "lora_B" in name else one)
+    with pytest.raises(MergeRefused, match="the adapter changes nothing") as caught:
+        merge_run(record, workspace)
+    assert CERTIFICATE in caught.value.hint
+    told = json.loads((record.plan.run_dir / CERTIFICATE).read_text())
+    assert told["verdict"] == "fail"
+    assert told["comparison"]["adapter_effect"] == 0
+    assert not list(workspace.models.glob("**/*"))
+
+
+def test_another_base_is_refused(trained, workspace, tmp_path):
+    other = tiny_base(tmp_path / "other", seed=1)
+    weights = trained.plan.base.path / "model.safetensors"
+    weights.write_bytes((other / "model.safetensors").read_bytes())
+    with pytest.raises(MergeRefused, match="not the base model that r1 was trained on"):
+        merge_run(trained, workspace)
+    assert not (workspace.models / "r1").exists()
+
+
+def test_another_adapter_than_the_run_made_is_refused(trained, workspace):
+    altered(trained, lambda _, one: one * 2)
+    with pytest.raises(MergeRefused, match="is not what the run made"):
+        merge_run(trained, workspace)
+
+
+def test_other_compared_rows_than_the_run_used_are_refused(trained, workspace):
+    rows = trained.plan.run_dir / trained.plan.splits["validation"].file
+    rows.unlink()
+    with pytest.raises(MergeRefused, match="is not what the run used"):
+        merge_run(trained, workspace)
+
+
+def test_another_template_is_refused(trained, workspace):
+    file = trained.plan.base.path / "chat_template.jinja"
+    file.write_text(file.read_text() + " ")
+    with pytest.raises(MergeRefused, match="another chat template"):
+        merge_run(trained, workspace)
+
+
+def test_an_unfinished_run_is_refused(trained, workspace):
+    with pytest.raises(MergeRefused, match="the run is interrupted"):
+        merge_run(trained.entered("interrupted"), workspace)
+
+
+def test_an_existing_folder_is_left_alone(trained, workspace, tmp_path):
+    out = tmp_path / "mine"
+    out.mkdir()
+    with pytest.raises(MergeRefused, match="exists"):
+        merge_run(trained, workspace, out=out)
+    assert list(out.iterdir()) == []
+
+
+def test_a_comparison_that_dies_refuses_the_merge(trained, workspace):
+    config = trained.plan.run_dir / "adapter" / "adapter_config.json"
+    rows = trained.plan.run_dir / trained.plan.splits["validation"].file
+    rows.write_bytes(b"not parquet")
+    counts = trained.plan.splits["validation"].model_copy(update={"sha256": sha256_file(rows)})
+    plan = trained.plan.model_copy(update={"splits": {**trained.plan.splits, "validation": counts}})
+    with pytest.raises(MergeRefused, match="the comparison ended with status 1"):
+        merge_run(trained.model_copy(update={"plan": plan}), workspace)
+    assert config.exists()
+    assert not (workspace.models / "r1").exists()
+
+
+def test_a_model_without_a_certificate_is_not_a_merged_one(trained):
+    with pytest.raises(MergeRefused, match="holds no readable"):
+        read_certificate(trained.plan.base.path)
+
+
+def test_an_error_near_the_effect_fails():
+    figures = {
+        "rows": 1, "positions": 1, "relative_l2": 0.0, "kl": 0.0, "argmax_agree": 1.0,
+        "adapter_effect": 1.0, "effect_to_error": None,
+    }  # fmt: skip
+    assert judge(Comparison(max_abs=0.0099, **figures))[0]
+    assert not judge(Comparison(max_abs=0.0101, **figures))[0]
+    assert not judge(Comparison(max_abs=float("nan"), **figures))[0]
+
+
+def test_the_record_names_its_plan(trained):
+    assert read_record(trained.plan.run_dir).plan == trained.plan

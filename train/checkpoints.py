@@ -1,0 +1,110 @@
+"""Checkpoints that are whole or not there, and the last one that still is what it was.
+
+A checkpoint is written under a hidden name, flushed, listed with its hashes in
+``checkpoint.json``, and then renamed. What has no such list, or differs from it, is never resumed.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from ingest.errors import UserError
+from ingest.files import read_json, sha256_file, write_json
+
+SEAL = "checkpoint.json"
+_PART = ".part"
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# libraries write files in C++ or Rust and raise errors of their own that only say it in words
+_NO_ROOM_WORDS = ("No space left", "File too large", "quota exceeded", "PytorchStreamWriter",
+                  "inline_container")  # fmt: skip
+
+
+class DiskError(UserError):
+    """A file of a run could not be written for want of room."""
+
+
+class Progress(NamedTuple):
+    """Our own counts at a checkpoint; the trainer's restart with each resume.
+
+    Attributes:
+        step: optimiser steps done.
+        tokens: tokens seen, padding not counted.
+        trained_tokens: tokens among them that counted in the loss.
+        seconds: spent on these steps.
+    """
+
+    step: int = 0
+    tokens: int = 0
+    trained_tokens: int = 0
+    seconds: float = 0.0
+
+
+@contextmanager
+def room_checked(where: Path) -> Iterator[None]:
+    """Turn errors of a full disk into a :class:`DiskError`; all others pass."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number in _NO_ROOM or any(word in str(error) for word in _NO_ROOM_WORDS):
+            raise DiskError(
+                f"{where}: no room to write; the checkpoint before this one is kept",
+                "free disk space and give the same command again to go on from there",
+            ) from error
+        raise
+
+
+def part_folder(checkpoints: Path) -> Path:
+    """An empty hidden folder to write the next checkpoint into."""
+    part = checkpoints / _PART
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    return part
+
+
+def seal(written: Path, checkpoints: Path, progress: Progress, keep: int) -> Path:
+    """Flush and name a written checkpoint, then delete all but the newest ``keep``."""
+    files = {}
+    for file in sorted(written.iterdir()):
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+        files[file.name] = sha256_file(file)
+    write_json(written / SEAL, {**progress._asdict(), "files": files})
+    final = checkpoints / f"checkpoint-{progress.step}"
+    shutil.rmtree(final, ignore_errors=True)
+    written.rename(final)
+    shutil.rmtree(checkpoints / _PART, ignore_errors=True)
+    for old in _by_step(checkpoints)[:-keep]:
+        shutil.rmtree(old)
+    return final
+
+
+def latest(checkpoints: Path) -> tuple[Path, Progress] | None:
+    """The newest whole checkpoint and the counts at it."""
+    for folder in reversed(_by_step(checkpoints)):
+        progress = _whole(folder)
+        if progress is not None:
+            return folder, progress
+    return None
+
+
+def _by_step(checkpoints: Path) -> list[Path]:
+    found = checkpoints.glob("checkpoint-*")
+    return sorted(found, key=lambda folder: int(folder.name.partition("-")[2]))
+
+
+def _whole(folder: Path) -> Progress | None:
+    try:
+        told = read_json(folder / SEAL)
+        files = told.pop("files")
+        whole = all(sha256_file(folder / name) == digest for name, digest in files.items())
+        return Progress(**told) if whole else None
+    except (OSError, ValueError, KeyError, TypeError):
+        # without a readable seal it is not a checkpoint
+        return None

@@ -1,0 +1,173 @@
+"""Loads tokenizers and models from a Hub id or a folder: safetensors only, never foreign code."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ingest.errors import UserError
+from ingest.files import sha256_file
+from ingest.settings import Settings
+
+_WANTED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+
+
+class BaseError(UserError):
+    """A base model that cannot be found, fetched or loaded as it is."""
+
+
+def resolve_base(ref: str, revision: str | None = None) -> tuple[Path, str | None]:
+    """Where the files of a base model lie; fetched from the Hub when ``ref`` is no folder.
+
+    Args:
+        ref: a folder, or a Hub id such as ``org/name``.
+        revision: commit, tag or branch on the Hub.
+
+    Returns:
+        The folder, and the commit for a model from the Hub.
+
+    Raises:
+        BaseError: no such folder or repository, no network, no access, or it needs own code.
+    """
+    folder = Path(ref).expanduser()
+    if folder.is_dir():
+        _check_config(folder, ref)
+        return folder.resolve(), None
+    if ref.startswith((".", "/", "~")) or ref.count("/") > 1 or "\\" in ref:
+        raise BaseError(f"{ref}: no such folder", "name a model folder or a Hub id (org/name)")
+    folder = _fetched(ref, revision)
+    _check_config(folder, ref)
+    return folder, folder.name
+
+
+def load_tokenizer(ref: str, revision: str | None = None) -> Any:
+    """The tokenizer of a base model.
+
+    Raises:
+        BaseError: as for :func:`resolve_base`; no tokenizer; no chat template.
+    """
+    from transformers import AutoTokenizer
+
+    folder, _ = resolve_base(ref, revision)
+    with _loading(ref, "tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True
+        )
+    if not tokenizer.chat_template:
+        raise BaseError(
+            f"{ref}: its tokenizer has no chat template",
+            "choose an instruction-tuned model, or put a chat_template.jinja in its folder",
+        )
+    return tokenizer
+
+
+def load_model(ref: str, revision: str | None = None, dtype: str = "float32") -> Any:
+    """The weights of a base model on the CPU, in evaluation mode.
+
+    Args:
+        ref: a folder or a Hub id.
+        revision: on the Hub.
+        dtype: ``float32`` or ``bfloat16``.
+
+    Raises:
+        BaseError: as for :func:`resolve_base`; no safetensors; an architecture unknown here.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder, _ = resolve_base(ref, revision)
+    if not any(folder.glob("*.safetensors")):
+        raise BaseError(
+            f"{ref}: holds no .safetensors file",
+            "only safetensors are loaded: other weight files can run code",
+        )
+    quiet()
+    with _loading(ref, "model"):
+        return AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=getattr(torch, dtype),
+            trust_remote_code=False,
+            use_safetensors=True,
+            local_files_only=True,
+        )
+
+
+def weights_sha256(folder: Path) -> dict[str, str]:
+    """sha256 (hex) of each weight file in a model folder, by name."""
+    return {file.name: sha256_file(file) for file in sorted(folder.glob("*.safetensors"))}
+
+
+def quiet() -> None:
+    """No progress bars on stderr: what happens is told by events."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
+def _fetched(ref: str, revision: str | None) -> Path:
+    from huggingface_hub import errors, snapshot_download
+
+    token = Settings().hf_token
+    try:
+        return Path(
+            snapshot_download(
+                ref,
+                revision=revision,
+                allow_patterns=_WANTED,
+                token=token.get_secret_value() if token else False,
+            )
+        )
+    except errors.GatedRepoError:
+        raise BaseError(
+            f"{ref}: access must be granted first",
+            "accept its terms on huggingface.co and set HF_TOKEN",
+        ) from None
+    except errors.RepositoryNotFoundError:
+        raise BaseError(
+            f"{ref}: no such folder, and no such repository on the Hub",
+            "check the spelling; for a private repository set HF_TOKEN",
+        ) from None
+    except errors.RevisionNotFoundError:
+        raise BaseError(
+            f"{ref}: has no revision {revision!r}", "name a commit, tag or branch"
+        ) from None
+    except errors.HFValidationError:
+        raise BaseError(
+            f"{ref}: no such folder, and not a Hub id", "name a model folder or a Hub id (org/name)"
+        ) from None
+    except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, ConnectionError) as error:
+        raise BaseError(
+            f"{ref}: not on this machine, and the Hub cannot be reached ({type(error).__name__})",
+            "check the network and HF_HUB_OFFLINE, or name a model folder",
+        ) from None
+
+
+def _check_config(folder: Path, ref: str) -> None:
+    file = folder / "config.json"
+    try:
+        config = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise BaseError(
+            f"{ref}: holds no config.json", "name a Hugging Face model folder"
+        ) from None
+    except ValueError:
+        raise BaseError(f"{file}: is not JSON", "fetch the model again") from None
+    if "auto_map" in config:
+        raise BaseError(
+            f"{ref}: wants to run code of its own (auto_map in config.json)",
+            "choose a model whose architecture transformers knows",
+        )
+
+
+@contextmanager
+def _loading(ref: str, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        # the first line says what is wrong; the rest is advice for other settings
+        detail = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BaseError(
+            f"{ref}: its {what} cannot be loaded: {detail}", "check its files"
+        ) from error

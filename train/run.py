@@ -1,0 +1,156 @@
+"""Starts a run: resolve the version and base, render, plan, launch."""
+
+import re
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dataset.manifest import DatasetVersion, load_version
+from ingest.errors import SpecError
+from ingest.files import write_json
+from ingest.workspace import Workspace
+from train.launchers.base import Launcher, OnEvent
+from train.launchers.local import LocalLauncher
+from train.plan import PLAN, BaseUse, TrainPlan, make_plan, read_plan
+from train.record import RunRecord, new_record, open_run
+from train.rendered import RenderedSplit, render_version
+from train.spec import TrainSpec
+
+LAUNCHERS: dict[str, type[Launcher]] = {"local": LocalLauncher}
+_RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}")
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """A short id that sorts by time, such as ``20261124-101500-ab12``."""
+    return f"{now or datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def start_run(
+    spec: TrainSpec,
+    workspace: Workspace,
+    *,
+    launcher: str = "local",
+    resume: str | None = None,
+    run_id: str | None = None,
+    on_event: OnEvent = lambda _: None,
+) -> RunRecord:
+    """Train as the spec says, to the end, an interruption or a failure.
+
+    Args:
+        spec: what is asked; not looked at when resuming.
+        workspace: holds the dataset version; the run is written to its ``runs``.
+        launcher: where to run.
+        resume: id of a run to go on with, as it was planned.
+        run_id: name of a new run; made up if not given.
+        on_event: takes each event of planning and training.
+
+    Raises:
+        UserError: the version, base model or data do not allow a run. Failures of the training
+            itself are in the record.
+    """
+    if launcher not in LAUNCHERS:
+        raise SpecError(f"no launcher {launcher!r}", f"known: {', '.join(LAUNCHERS)}")
+    if resume is not None:
+        plan = read_plan(workspace.runs / open_run(resume, workspace).run_id / PLAN)
+    else:
+        plan = prepare_run(spec, workspace, run_id=run_id or new_run_id(), on_event=on_event)
+    return LAUNCHERS[launcher]().launch(plan, on_event)
+
+
+def prepare_run(
+    spec: TrainSpec, workspace: Workspace, *, run_id: str, on_event: OnEvent = lambda _: None
+) -> TrainPlan:
+    """Render, plan and write ``plan.json`` and ``run.json``; start nothing.
+
+    Raises:
+        UserError: as for :func:`start_run`; the run exists.
+    """
+    run_dir = _run_dir(workspace, run_id)
+    plan, _ = plan_run(spec, workspace, run_id=run_id, run_dir=run_dir, on_event=on_event)
+    write_json(run_dir / PLAN, plan.model_dump(mode="json"))
+    new_record(plan).write(run_dir)
+    return plan
+
+
+def plan_run(
+    spec: TrainSpec,
+    workspace: Workspace,
+    *,
+    run_id: str,
+    run_dir: Path,
+    on_event: OnEvent = lambda _: None,
+) -> tuple[TrainPlan, DatasetVersion]:
+    """Resolve everything; writes only the rendered rows, under ``run_dir``.
+
+    Raises:
+        UserError: the version, base model or data do not allow a run.
+    """
+    from train.device import find_device
+    from train.load import load_tokenizer, resolve_base, weights_sha256
+    from train.render import template_sha256
+
+    version = load_version(spec.dataset, workspace)
+    path, revision = resolve_base(spec.base_model, spec.base_revision)
+    tokenizer = load_tokenizer(str(path))
+    base = BaseUse(
+        model=spec.base_model,
+        revision=revision,
+        path=path,
+        weights=weights_sha256(path),
+        template_sha256=template_sha256(tokenizer),
+    )
+    rendered = {
+        split: _rendered(version, split, tokenizer, run_dir, spec=spec, on_event=on_event)
+        for split in version.splits
+    }
+    plan = make_plan(
+        spec,
+        version,
+        rendered["train"].lengths,
+        find_device(),
+        run_id=run_id,
+        run_dir=run_dir,
+        base=base,
+        splits={split: one.counts for split, one in rendered.items()},
+    )
+    on_event({"event": "plan", "run": run_id, "rows": plan.rows, "steps": plan.steps,
+              "tokens": plan.tokens, "trained_tokens": plan.trained_tokens})  # fmt: skip
+    return plan, version
+
+
+def _rendered(
+    version: DatasetVersion,
+    split: str,
+    tokenizer: Any,
+    run_dir: Path,
+    *,
+    spec: TrainSpec,
+    on_event: OnEvent,
+) -> RenderedSplit:
+    total = version.splits[split].conversations
+
+    def tell(done: int) -> None:
+        if done % 1000 == 0 or done == total:
+            on_event({"event": "render", "split": split, "rows": done, "of": total})
+
+    return render_version(
+        version,
+        split,
+        tokenizer,
+        run_dir,
+        max_length=spec.max_length,
+        train_on=spec.train_on,
+        on_progress=tell,
+    )
+
+
+def _run_dir(workspace: Workspace, run_id: str) -> Path:
+    if not _RUN_ID.fullmatch(run_id):
+        raise SpecError(f"{run_id!r}: not a run id", "use letters, digits, '.', '_' and '-'")
+    # absolute: the program that trains may start elsewhere
+    folder = (workspace.runs / run_id).absolute()
+    if (folder / PLAN).exists():
+        raise SpecError(f"{run_id}: this run exists", f"go on with it: --resume {run_id}")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
