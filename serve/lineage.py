@@ -162,10 +162,10 @@ def _add_run(file: Path, run: dict[str, Any], links: dict[Key, _Link]) -> None:
 
 
 def _add_model(file: Path, certificate: dict[str, Any], links: dict[Key, _Link]) -> None:
-    run = certificate.get("run")
+    run = certificate.get("run_id")
     links["model", file.parent.name] = _Link(
         facts={
-            "base_model": certificate.get("base_model"),
+            "base_model": certificate.get("base"),
             "verdict": certificate.get("verdict"),
             "certificate_sha256": sha256_file(file),
             "path": str(file.parent),

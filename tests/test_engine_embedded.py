@@ -8,7 +8,7 @@ pytestmark = pytest.mark.torch
 
 torch = pytest.importorskip("torch")
 
-from tiny_models import tiny_model, tiny_tokenizer  # noqa: E402 - after the check for torch
+from tiny_models import certificate, tiny_model, tiny_tokenizer  # noqa: E402 - after the check for torch
 
 from serve.engine.base import (  # noqa: E402
     EngineClosedError,
@@ -270,13 +270,7 @@ def test_bytes_of_tokens_with_byte_fallback():
 
 def test_provenance_comes_from_the_certificate(tmp_path):
     assert read_provenance(tmp_path) is None
-    (tmp_path / "merge_certificate.json").write_text(
-        '{"run": "r1", "base_model": "b", "dataset_fingerprint": "f", "verdict": "exact", "x": 1}'
-    )
+    certificate(tmp_path, base="org/base", run="r1")
     found = read_provenance(tmp_path)
-    assert (found.run, found.base_model, found.dataset_fingerprint, found.verdict) == (
-        "r1",
-        "b",
-        "f",
-        "exact",
-    )
+    assert (found.run, found.base_model, found.verdict) == ("r1", "org/base", "pass")
+    assert found.dataset_fingerprint == "f" * 64

@@ -1,22 +1,18 @@
 """The whole evaluation: two models on disk, a sealed version, a server, the official client."""
 
-import json
-
 import pytest
 
 pytestmark = pytest.mark.torch
 
 torch = pytest.importorskip("torch")
 
-from tiny_models import save_tiny  # noqa: E402 - after the check for torch
+from tiny_models import certificate, save_tiny  # noqa: E402 - after the check for torch
 from train_ground import message, seal_version, talk  # noqa: E402
 
 from serve.api.run import RunningServer  # noqa: E402
 from serve.engine.embedded import open_engine  # noqa: E402
 from serve.evaluation import evaluate as evaluation  # noqa: E402
 from serve.evaluation.report import EvaluationError, read_report  # noqa: E402
-
-CERTIFICATE = {"run": "run-7", "dataset_fingerprint": "f" * 64, "verdict": "exact"}
 
 
 def evaluate(model, version, **options):
@@ -29,8 +25,7 @@ def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     base = save_tiny(folder / "base")
     tuned = save_tiny(folder / "tuned", nudge=2.0)
-    certificate = {**CERTIFICATE, "base_model": str(base)}
-    (tuned / "merge_certificate.json").write_text(json.dumps(certificate))
+    certificate(tuned, base=str(base))
     return base, tuned
 
 

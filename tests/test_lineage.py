@@ -27,7 +27,11 @@ def chain(workspace, version):
                 "states": [{"state": "succeeded", "at": "2026-01-01T00:00:00Z"}],
             },
         )
-    certificate = {"run": "run-one", "dataset_fingerprint": version.fingerprint, "verdict": "exact"}
+    certificate = {
+        "run_id": "run-one",
+        "dataset_fingerprint": version.fingerprint,
+        "verdict": "pass",
+    }
     write_json(workspace.models / "support-one" / "merge_certificate.json", certificate)
     report = {
         "eval_id": "eval-123456789abc",

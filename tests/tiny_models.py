@@ -1,5 +1,6 @@
 """A random Llama of a few thousand parameters with a real tokenizer and template."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,37 @@ def save_tiny(folder: Path, *, seed: int = 0, vocab_size: int = 400, nudge: floa
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def certificate(folder: Path, *, base: str, run: str = "run-7") -> None:
+    """Write a merge certificate into a model's folder."""
+    from ingest.files import write_json
+    from train.merge import CERTIFICATE, Comparison, MergeCertificate
+
+    made = MergeCertificate(
+        run_id=run,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        verdict="pass",
+        reason="the merge is off by 1e-06, at most a hundredth of the adapter's effect of 1.9",
+        compared_on="validation",
+        comparison=Comparison(
+            rows=16,
+            positions=2048,
+            max_abs=1e-6,
+            relative_l2=1e-7,
+            kl=1e-12,
+            argmax_agree=1.0,
+            adapter_effect=1.9,
+            effect_to_error=1.9e6,
+        ),
+        base=base,
+        base_revision=None,
+        base_weights={"model.safetensors": "b" * 64},
+        adapter={"adapter/adapter_model.safetensors": "a" * 64},
+        files={"model.safetensors": "c" * 64},
+        dataset_fingerprint="f" * 64,
+        template_sha256="d" * 64,
+        eos_token_ids=[2, 0],
+        packages={"torch": "2"},
+    )
+    write_json(folder / CERTIFICATE, made.model_dump(mode="json"))

@@ -78,16 +78,18 @@ class Provenance:
     """Where the served weights come from: the summary of a merge certificate.
 
     Attributes:
-        base_model: name of the base.
+        base_model: folder or Hub id of the base, as asked for in training.
         run: id of the training run.
         dataset_fingerprint: of the sealed version trained on.
         verdict: of the merge.
+        base_revision: the base's commit on the Hub.
     """
 
-    base_model: str | None
-    run: str | None
-    dataset_fingerprint: str | None
-    verdict: str | None
+    base_model: str
+    run: str
+    dataset_fingerprint: str
+    verdict: str
+    base_revision: str | None = None
 
 
 class Generation:

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ingest.files import read_json
 from serve.engine.base import (
     EngineClosedError,
     FinishReason,
@@ -27,8 +26,6 @@ from serve.engine.base import (
 )
 from serve.engine.sampling import Sampler
 from serve.engine.token_bytes import TokenBytes
-
-CERTIFICATE = "merge_certificate.json"
 
 _PREFILL_CHUNK = 256
 # for models without a table of positions
@@ -231,16 +228,22 @@ def open_engine(folder: Path, **options: Any) -> EmbeddedEngine:
 
 
 def read_provenance(folder: Path) -> Provenance | None:
-    """What the folder's merge certificate says; None if it has none."""
-    file = folder / CERTIFICATE
-    if not file.is_file():
+    """What the folder's merge certificate says; None if it has none.
+
+    Raises:
+        UserError: a certificate that does not parse.
+    """
+    from train.merge import CERTIFICATE, read_certificate
+
+    if not (folder / CERTIFICATE).is_file():
         return None
-    certificate = read_json(file)
+    certificate = read_certificate(folder)
     return Provenance(
-        base_model=certificate.get("base_model"),
-        run=certificate.get("run"),
-        dataset_fingerprint=certificate.get("dataset_fingerprint"),
-        verdict=certificate.get("verdict"),
+        base_model=certificate.base,
+        run=certificate.run_id,
+        dataset_fingerprint=certificate.dataset_fingerprint,
+        verdict=certificate.verdict,
+        base_revision=certificate.base_revision,
     )
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -30,6 +30,9 @@ from serve.evaluation.report import (
     write_report,
 )
 from serve.evaluation.samples import ANSWER_TOKENS, Endpoint, Question, choose
+
+if TYPE_CHECKING:
+    from train.plan import TrainPlan
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -84,21 +87,22 @@ def evaluate(
     from train.load import load_tokenizer
 
     certificate = read_provenance(model)
-    reference = _base(model, base, certificate)
+    plan = _plan(certificate, workspace)
+    reference = _base(model, base, certificate, plan)
     held_out = _split(version, split)
     tokenizer = load_tokenizer(str(model))
-    if load_tokenizer(reference).get_vocab() != tokenizer.get_vocab():
+    base_tokenizer = load_tokenizer(reference.place, reference.revision)
+    if base_tokenizer.get_vocab() != tokenizer.get_vocab():
         raise EvaluationError(
-            f"{reference}: its tokenizer is not the one of {model.name}",
+            f"{reference.name}: its tokenizer is not the one of {model.name}",
             "nats per token compare only between models with the same tokenizer",
         )
-    plan = _plan(certificate, workspace)
     context = _context(model, tokenizer)
     encoded, skipped = nll.encode(
         version.rows(held_out),
         tokenizer,
-        max_length=min(context, plan.get("max_length", _MAX_LENGTH)),
-        train_on=plan.get("train_on", "assistant"),
+        max_length=min(context, plan.max_length if plan else _MAX_LENGTH),
+        train_on=plan.train_on if plan else "assistant",
     )
     if not encoded:
         raise EvaluationError(
@@ -109,17 +113,17 @@ def evaluate(
     judge = _Judge(tokenizer, encoded, questions, seed, answer_tokens, on_progress)
     judged = {
         role: judge.here(role, ref, ask=base_url is None)
-        for role, ref in (("base", reference), ("model", str(model)))
+        for role, ref in (("base", reference), ("model", _Ref(str(model), None, model.name)))
     }
     if base_url is not None:
-        names = {"base": [reference, Path(reference).name], "model": [model.name]}
+        names = {"base": [reference.name, Path(reference.name).name], "model": [model.name]}
         with Endpoint(base_url, api_key) as endpoint:
             judged = judge.elsewhere(endpoint, judged, names)
     report = sealed(
         EvalReport(
             eval_id="",
             model=model.name,
-            base=reference,
+            base=reference.name,
             run=certificate.run if certificate else None,
             dataset=version.name,
             dataset_fingerprint=version.fingerprint,
@@ -138,15 +142,32 @@ def evaluate(
     return report
 
 
-def _base(model: Path, asked: Path | str | None, certificate: Provenance | None) -> str:
+class _Ref(NamedTuple):
+    """A model to load: where it lies, and what it is called."""
+
+    place: str
+    revision: str | None
+    name: str
+
+
+def _base(
+    model: Path,
+    asked: Path | str | None,
+    certificate: Provenance | None,
+    plan: "TrainPlan | None",
+) -> _Ref:
     if asked is not None:
-        return str(asked)
-    if certificate is None or certificate.base_model is None:
+        return _Ref(str(asked), None, str(asked))
+    if certificate is None:
         raise EvaluationError(
             f"{model}: no merge certificate names its base model",
             "name the model to compare with: --base",
         )
-    return certificate.base_model
+    name = certificate.base_model
+    # the folder that was trained from, should the name be relative to another directory
+    if plan is not None and plan.base.path.is_dir():
+        return _Ref(str(plan.base.path), None, name)
+    return _Ref(name, certificate.base_revision, name)
 
 
 def _split(version: DatasetVersion, asked: str | None) -> str:
@@ -162,16 +183,14 @@ def _split(version: DatasetVersion, asked: str | None) -> str:
     )
 
 
-def _plan(certificate: Provenance | None, workspace: Workspace) -> dict[str, Any]:
-    """The plan of the run that made the model; empty if it is not in this workspace."""
+def _plan(certificate: Provenance | None, workspace: Workspace) -> "TrainPlan | None":
+    """The plan of the run that made the model, if it is in this workspace."""
     from train.record import RECORD, read_record
 
-    if certificate is None or certificate.run is None:
-        return {}
+    if certificate is None:
+        return None
     folder = workspace.runs / certificate.run
-    if not (folder / RECORD).is_file():
-        return {}
-    return read_record(folder).plan.model_dump(include={"max_length", "train_on"})
+    return read_record(folder).plan if (folder / RECORD).is_file() else None
 
 
 def _context(model: Path, tokenizer: Any) -> int:
@@ -212,7 +231,7 @@ class _Judge:
 
         return tell
 
-    def here(self, role: str, ref: str, *, ask: bool) -> _Judged:
+    def here(self, role: str, ref: _Ref, *, ask: bool) -> _Judged:
         """Load one model, score it, ask it on a server of our own, let it go."""
         with _loaded(ref) as model:
             scores = nll.score(model, self.encoded, on_progress=self.told(f"score {role}"))
@@ -256,13 +275,13 @@ class _Judge:
 
 
 @contextmanager
-def _loaded(ref: str) -> Iterator[Any]:
+def _loaded(ref: _Ref) -> Iterator[Any]:
     import torch
 
     from train.device import find_device
     from train.load import load_model
 
-    model = load_model(ref, dtype="float32").to(find_device().kind)
+    model = load_model(ref.place, ref.revision, dtype="float32").to(find_device().kind)
     try:
         yield model
     finally:
@@ -315,7 +334,7 @@ def _lengths(
 ) -> dict[str, Lengths]:
     """Of the held-out split, and of the rows trained on where their run is in this workspace."""
     lengths = {split: Lengths.of([len(one.ids) for one in encoded])}
-    if certificate is not None and certificate.run is not None:
+    if certificate is not None:
         file = workspace.runs / certificate.run / "rendered" / "train.parquet"
         if file.is_file():
             ids = pq.read_table(file, columns=["ids"], partitioning=None)["ids"]
