@@ -250,6 +250,21 @@ def test_the_local_launcher_follows_a_run_to_its_end(workspace, base):
     assert read_plan(record.plan.run_dir / "plan.json") == record.plan
 
 
+def test_the_local_launcher_forwards_ctrl_c_once(workspace, base):
+    small_version(workspace)
+    events = []
+
+    def press(event):
+        events.append(event)
+        if event["event"] == "step" and event["step"] == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    record = start_run(small_spec(base), workspace, run_id="r1", on_event=press)
+    assert record.state == "interrupted"
+    assert events[-1]["event"] == "interrupted"
+    assert latest(record.plan.run_dir / "checkpoints")
+
+
 def test_the_local_launcher_reads_the_exit_status_of_a_killed_run(workspace, base):
     small_version(workspace)
 

@@ -163,9 +163,11 @@ def _check_config(folder: Path, ref: str) -> None:
 
 @contextmanager
 def _loading(ref: str, what: str) -> Iterator[None]:
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         # the first line says what is wrong; the rest is advice for other settings
         detail = (str(error).splitlines() or [type(error).__name__])[0]
         raise BaseError(

@@ -88,6 +88,8 @@ def render_version(
     ):
         group: list[dict[str, Any]] = []
         for done, row in enumerate(version.rows(split), start=1):
+            if on_progress:
+                on_progress(done)
             chat = to_chat(row)
             try:
                 rendered = render(
@@ -102,8 +104,6 @@ def render_version(
             if len(group) == _GROUP:
                 writer.write_table(pa.Table.from_pylist(group, RENDERED_SCHEMA))
                 group = []
-            if on_progress:
-                on_progress(done)
         writer.write_table(pa.Table.from_pylist(group, RENDERED_SCHEMA))
     if tally.empty:
         raise RowsError(

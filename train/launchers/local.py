@@ -39,7 +39,7 @@ class LocalLauncher:
         # a group of its own: Ctrl-C reaches it once, through us
         with (
             (plan.run_dir / LOG).open("ab") as log,
-            subprocess.Popen(  # noqa: S603 - our own program
+            subprocess.Popen(
                 command,
                 stdout=subprocess.PIPE,
                 stderr=log,
