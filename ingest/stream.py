@@ -10,12 +10,13 @@ slice that decodes *is* the whole element. Candidates are found by ``bytes.find`
 by decoding; an exact scanner settles the rest.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
+
+from ingest.loose import TOO_DEEP, loads_loose
 
 BLOCK = 4 << 20
 MAX_ELEMENT = 512 << 20
@@ -23,9 +24,15 @@ MAX_ELEMENT = 512 << 20
 
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
-_HEAD = re.compile(rb'\{\s*"[^"\\]*"\s*:')
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
+_BRACE, _BRACKET, _QUOTE = b'{]"'
+_HEAD = re.compile(rb'(?P<head>\{\s*"[^"\\]*")\s*:')
+# a quote alone is a string that the window cuts: what follows it is not structure
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]"]', re.DOTALL)
+_END_OF_SCALAR = re.compile(rb"[,\]]")
 _TRIES = 3
+_FREE_MISSES = 8
+_DAMAGED = "the element is damaged"
+_AFTER_END = "bytes after the end of the array"
 
 
 class Element(NamedTuple):
@@ -83,7 +90,11 @@ def iter_array(
 
 
 class _Splitter:
-    """The state of one pass: a window ``buf`` of the file and the start of the current element."""
+    """The state of one pass: a window ``buf`` of the file, with ``base`` its place in the file.
+
+    Positions are places in the window. Methods that read on may only add to its end, so that a
+    position stays right; the two that let go of its beginning return the new position.
+    """
 
     def __init__(
         self, file: BinaryIO, decode: Callable[[bytes], Any], block: int, max_element: int
@@ -93,39 +104,54 @@ class _Splitter:
         self._block = block
         self._max_element = max_element
         self._buf = b""
-        self._base = 0  # file offset of buf[0]
+        self._base = 0
         self._eof = False
-        self._head = b""  # '{"<first key>"' of the first element, compact
-        self._separator = b""  # '}' ... head, learned from the first true boundary
+        self._head = b""  # '{"<first key>"' of the first object, as it is written
+        self._separator = b""  # '}' ... head, as it stands between two elements
         self._boundary: re.Pattern[bytes] | None = None
+        self._elements = 0
+        self._misses = 0
 
     def run(self) -> Iterator[Element | Broken]:
-        start = self._skip_space(3 if self._starts_with_bom() else 0)
-        if self._buf[start : start + 1] != b"[":
+        start = self._skip_space(self._bom())
+        if not self._buf.startswith(b"[", start):
             yield Broken(self._base, self._base + len(self._buf), "does not start with '['")
             return
         start = self._skip_space(start + 1)
-        self._learn_head(start)
+        item: Element | Broken
         while True:
             start = self._drop_before(start)
             first = self._buf[start : start + 1]
-            if first == b"]":
-                return
             if first == b"":
                 yield Broken(self._base + start, self._base + start, "the array has no end")
                 return
-            item, start = self._next(start)
+            if first == b"]":
+                rest = self._skip_space(start + 1)
+                if rest == len(self._buf):
+                    return
+                item, start = self._broken(rest, _AFTER_END)
+            elif first == b",":
+                item = Broken(self._base + start, self._base + start + 1, "an element is missing")
+                start = self._skip_space(start + 1)
+            else:
+                item, start = self._next(start)
             yield item
             if isinstance(item, Broken) and self._eof and start == len(self._buf):
                 return
             start = self._after(start)
 
-    def _starts_with_bom(self) -> bool:
-        self._fill()
-        return self._buf.startswith(_BOM)
+    def _bom(self) -> int:
+        while len(self._buf) < len(_BOM) and not self._eof:
+            self._fill()
+        return len(_BOM) if self._buf.startswith(_BOM) else 0
 
     def _next(self, start: int) -> tuple[Element | Broken, int]:
         """The item that starts at ``start`` and the position after it."""
+        self._elements += 1
+        if not self._head:
+            self._learn_head(start)
+        if self._boundary is None or not self._is_fast() or self._buf[start] != _BRACE:
+            return self._exact(start)
         search = start
         for _ in range(_TRIES):
             end = self._candidate(start, search)
@@ -133,60 +159,69 @@ class _Splitter:
                 break
             raw = self._buf[start:end]
             value = self._try(raw)
-            if value is not None:
+            if value is not None or _is_whole(raw):
+                self._learn_separator(end)
                 return Element(self._base + start, raw, value), end
-            if _is_whole(raw):
-                return Element(self._base + start, raw, None), end
             search = end
+        self._misses += 1
         return self._exact(start)
+
+    def _is_fast(self) -> bool:
+        """Whether boundaries are worth looking for: not where they keep misleading."""
+        return self._misses < _FREE_MISSES + self._elements // 10
 
     def _candidate(self, start: int, search: int) -> int | None:
         """Where the element may end: after a ``}`` that stands before a like object, or at EOF."""
-        if self._boundary is None:
-            return None
         while True:
             at = self._find(search)
             if at is not None:
                 return at
-            if self._eof or len(self._buf) - start > self._max_element:
+            if self._eof:
                 return self._at_end(start, search)
+            if len(self._buf) - start > 2 * self._block:
+                return None  # the scanner needs no more of the file than the element itself
             # a separator may straddle the border of two blocks
-            search = max(start, len(self._buf) - len(self._separator) - 16)
-            self._fill(len(self._buf) - start)
+            search = max(search, len(self._buf) - len(self._head) - 64)
+            self._fill()
 
     def _find(self, search: int) -> int | None:
-        if self._separator:
-            at = self._buf.find(self._separator, search)
-            return None if at < 0 else at + 1
         assert self._boundary is not None
+        if self._separator and (at := self._buf.find(self._separator, search)) >= 0:
+            return at + 1
         match = self._boundary.search(self._buf, search)
-        if match is None:
-            return None
-        self._separator = match.group() + self._head
-        return match.start() + 1
+        return match.start() + 1 if match else None
 
     def _at_end(self, start: int, search: int) -> int | None:
         """End of the last element: the file less its closing bracket."""
         end = len(self._buf.rstrip(_SPACE))
-        if self._eof and end > start and self._buf[end - 1 : end] == b"]":
+        if end > start and self._buf[end - 1] == _BRACKET:
             end = len(self._buf[: end - 1].rstrip(_SPACE))
-        return end if self._eof and end > max(start, search) else None
+        return end if end > max(start, search) else None
 
     def _exact(self, start: int) -> tuple[Element | Broken, int]:
         """Settle the element by scanning strings and brackets."""
         end = self._scan(start)
         if end is not None:
             raw = self._buf[start:end]
-            # an unclosed string turns text into brackets and back: trust only what reads as JSON
-            if _reads(raw) or self._resume(start) >= end:
-                return Element(self._base + start, raw, self._try(raw)), end
+            value = self._try(raw)
+            if value is not None or _is_json(raw):
+                return Element(self._base + start, raw, value), end
+            # an unclosed string turns text into brackets and back: trust only what leads on
+            if self._leads_on(end):
+                return Broken(self._base + start, self._base + end, _DAMAGED), end
+        return self._broken(start, _DAMAGED if end is not None else "the element has no end")
+
+    def _broken(self, start: int, reason: str) -> tuple[Broken, int]:
+        """The damage at ``start`` up to the next element that decodes, or to the end."""
+        offset = self._base + start
         resume = self._resume(start)
-        reason = "the element has no end" if resume == len(self._buf) else "the element is damaged"
-        return Broken(self._base + start, self._base + resume, reason), resume
+        if resume < len(self._buf) and reason != _AFTER_END:
+            reason = _DAMAGED
+        return Broken(offset, self._base + resume, reason), resume
 
     def _scan(self, start: int) -> int | None:
         """Position after the value at ``start``, or None if the file ends (or the cap) first."""
-        if self._buf[start : start + 1] not in (b"{", b"[", b'"'):
+        if self._buf[start] not in b'{["':
             return self._scan_scalar(start)
         depth = 0
         position = start
@@ -200,29 +235,52 @@ class _Splitter:
 
     def _scan_scalar(self, start: int) -> int | None:
         while True:
-            match = re.compile(rb"[,\]]").search(self._buf, start)
+            match = _END_OF_SCALAR.search(self._buf, start)
             if match:
-                end = len(self._buf[: match.start()].rstrip(_SPACE))
+                end = start + len(self._buf[start : match.start()].rstrip(_SPACE))
                 return end if end > start else None
             if self._eof or len(self._buf) - start > self._max_element:
                 return None
-            self._fill()
+            self._fill(len(self._buf) - start)
+
+    def _leads_on(self, end: int) -> bool:
+        """Whether what follows is another element, or the end of array and file."""
+        position = self._skip_space(end)
+        if self._buf.startswith(b"]", position):
+            return self._skip_space(position + 1) == len(self._buf)
+        if not self._buf.startswith(b",", position):
+            return False
+        begin = self._skip_space(position + 1)
+        after = self._scan(begin) if begin < len(self._buf) else None
+        return after is not None and self._try(self._buf[begin:after]) is not None
 
     def _resume(self, start: int) -> int:
-        """Where the next element that decodes begins; the end of the window if there is none."""
-        if self._boundary is None:
-            return len(self._buf)
+        """Read on to the next element that decodes; the end of the window if there is none."""
         # the damage may have taken the closing brace, so a comma before a like object will do
-        opening = re.compile(rb",\s*(?=" + re.escape(self._head) + rb")")
-        search = start
-        while match := opening.search(self._buf, search):
-            begin = match.end()
-            after = self._boundary.search(self._buf, begin)
-            end = after.start() + 1 if after else self._at_end(begin, begin)
-            if end is not None and self._try(self._buf[begin:end]) is not None:
+        opening = re.compile(rb",\s*(?=" + re.escape(self._head or b"{") + rb")")
+        while True:
+            begin = self._restart(start, opening)
+            if begin is not None:
                 return begin
-            search = begin
-        return len(self._buf)
+            if self._eof:
+                return len(self._buf)
+            if len(self._buf) - start > self._max_element:
+                half = len(self._buf) - self._max_element // 2
+                self._buf = self._buf[half:]
+                self._base += half
+                start = 0
+            self._fill(len(self._buf) - start)
+
+    def _restart(self, start: int, opening: re.Pattern[bytes]) -> int | None:
+        over = self._eof or len(self._buf) - start > self._max_element
+        for match in opening.finditer(self._buf, start):
+            begin = match.end()
+            end, _, done = _scan_tokens(self._buf, begin, 0)
+            if done and self._try(self._buf[begin:end]) is not None:
+                return begin
+            if not done and not over:
+                return None  # it may be whole once more is read
+        return None
 
     def _try(self, raw: bytes) -> Any:
         try:
@@ -231,15 +289,11 @@ class _Splitter:
             return None
 
     def _after(self, position: int) -> int:
-        """Skip the comma (or anything else that stands between two elements)."""
+        """Skip the comma between two elements; anything else there is the next item's trouble."""
         position = self._skip_space(position)
-        if self._buf[position : position + 1] == b",":
+        if self._buf.startswith(b",", position):
             return self._skip_space(position + 1)
-        if self._buf[position : position + 1] in (b"]", b"", b"{"):
-            return position
-        # garbage between elements: the next boundary or bracket goes on
-        match = re.compile(rb"[,\]{]").search(self._buf, position)
-        return match.start() if match else len(self._buf)
+        return position
 
     def _learn_head(self, start: int) -> None:
         match = _HEAD.match(self._buf, start)
@@ -247,10 +301,15 @@ class _Splitter:
             self._fill()
             match = _HEAD.match(self._buf, start)
         if match is not None:
-            key = match.group()[match.group().index(b'"') : match.group().rindex(b'"') + 1]
-            opening = match.group()[: match.group().index(b'"')]
-            self._head = opening + key
+            self._head = match["head"]
             self._boundary = re.compile(rb"\}\s*,\s*(?=" + re.escape(self._head) + rb")")
+
+    def _learn_separator(self, end: int) -> None:
+        """Keep how two elements are parted: a plain search finds the next such place faster."""
+        assert self._boundary is not None
+        if not (self._separator and self._buf.startswith(self._separator, end - 1)):
+            match = self._boundary.match(self._buf, end - 1)
+            self._separator = match.group() + self._head if match else b""
 
     def _skip_space(self, position: int) -> int:
         while True:
@@ -286,6 +345,8 @@ def _scan_tokens(buf: bytes, position: int, depth: int) -> tuple[int, int, bool]
     end = position
     for match in _TOKEN.finditer(buf, position):
         token = buf[match.start()]
+        if token == _QUOTE and match.end() - match.start() == 1:
+            return match.start(), depth, False
         if token in b"{[":
             depth += 1
         elif token in b"}]":
@@ -305,25 +366,11 @@ def _is_whole(raw: bytes) -> bool:
     return True
 
 
-def loads_loose(raw: bytes) -> Any:
-    """Decode JSON that a strict decoder refuses: bad UTF-8 and lone surrogates become U+FFFD.
-
-    Raises:
-        ValueError: it is not JSON, or nested too deeply.
-    """
-    try:
-        value = json.loads(raw.decode("utf-8", "replace"))
-        # only a string with a lone surrogate cannot be encoded
-        return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _reads(raw: bytes) -> bool:
+def _is_json(raw: bytes) -> bool:
     try:
         loads_loose(raw)
-    except ValueError:
-        return False
+    except ValueError as error:
+        return str(error) == TOO_DEEP  # the scanner has found its end all the same
     return True
 
 
@@ -339,11 +386,10 @@ def iter_lines(
     rest = b""
     base = 0
     first = True
-    while data := file.read(max(block, len(rest))):
-        if first:
-            first = False
-            if data.startswith(_BOM):
-                data, base = data[3:], 3
+    while data := file.read(max(block, len(_BOM), len(rest))):
+        if first and data.startswith(_BOM):
+            data, base = data[len(_BOM) :], len(_BOM)
+        first = False
         buf = rest + data
         start = 0
         while (end := buf.find(b"\n", start)) >= 0:

@@ -10,9 +10,10 @@ import msgspec
 
 from ingest.archive import Export, Member
 from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject, Skip
+from ingest.loose import loads_loose
 from ingest.message import ROLES, Attachment, Conversation, Message, ToolCall, conversation_id
 from ingest.shape import peek
-from ingest.stream import Broken, Element, iter_array, loads_loose
+from ingest.stream import Broken, Element, iter_array
 from ingest.times import from_epoch
 
 

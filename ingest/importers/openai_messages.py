@@ -10,9 +10,10 @@ import orjson
 
 from ingest.archive import Export
 from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject, Skip
+from ingest.loose import loads_loose
 from ingest.message import ROLES, Attachment, Conversation, Message, ToolCall, conversation_id
 from ingest.shape import Peek, peek
-from ingest.stream import Broken, Element, iter_array, iter_lines, loads_loose
+from ingest.stream import Broken, Element, iter_array, iter_lines
 
 _MESSAGE_KEYS = {"role", "content", "name", "tool_calls", "tool_call_id", "weight",
                  "reasoning_content", "reasoning"}  # fmt: skip
