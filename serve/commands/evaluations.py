@@ -71,7 +71,7 @@ def _page(report: EvalReport, model: Path, version: DatasetVersion, workspace: W
         workspace.evals / report.eval_id / "report.html",
         report,
         version=version,
-        run_record=run,
+        run_record=run.model_dump(mode="json") if run else None,
         metrics=_json_lines(metrics) if metrics else [],
         certificate=read_json(certificate) if certificate.is_file() else None,
         lineage=lineage(report.eval_id, workspace),

@@ -182,13 +182,15 @@ def merge(run: str, workspace: Workspace, out: Path | None) -> dict[str, Any]:
     """Merge a run and certify the result."""
     record = open_run(run, workspace)
     with terminal.counting("merging"):
-        folder, certificate = merge_run(record, workspace, out=out)
-    return certificate_json(folder, certificate)
+        certificate = merge_run(record, workspace, out=out)
+    return certificate_json(out or workspace.models / record.run_id, certificate)
 
 
 def certificate_json(folder: Path, certificate: MergeCertificate) -> dict[str, Any]:
     """A certificate in the shape of ``turnmill merge --json``."""
-    return {"model": os.fspath(folder), "certificate": certificate.model_dump(mode="json")}
+    proof = certificate.model_dump(mode="json", exclude={"comparison"})
+    proof |= certificate.comparison.model_dump()
+    return {"model": os.fspath(folder), "certificate": proof}
 
 
 def show_certificate(result: dict[str, Any]) -> None:
