@@ -7,22 +7,28 @@ left out all the same. Members are read as streams under a limit on their unpack
 import gzip
 import hashlib
 import io
+import lzma
 import stat
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from ingest.errors import ExportError
-from ingest.files import sha256_file
+from ingest.files import sha256_file, sha256_stream
 
 HEAD_BYTES = 1 << 16
 MAX_MEMBERS = 200_000
 MAX_RATIO = 300
 """Unpacked to packed size; text in an export packs 3 to 15 times, a bomb 1000 times."""
 _RATIO_FREE = 64 << 20
+
+_READ_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
+                NotImplementedError)  # fmt: skip
+_UTF8_NAME = 0x800
 
 _JUNK_PARTS = {"__MACOSX"}
 _JUNK_NAMES = {".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -33,7 +39,8 @@ class Member:
     """One file inside an export.
 
     Attributes:
-        name: path inside the export with ``/``; for a single file its name.
+        name: path inside the export with ``/``; for a single file its name. Bytes of it that are
+            no UTF-8 are shown as U+FFFD.
         size: bytes as stored in the export's directory (unpacked).
     """
 
@@ -89,7 +96,8 @@ class Export:
             return sha256_file(self.path)
         digest = hashlib.sha256()
         for member in self.members:
-            digest.update(f"{member.name}\0{sha256_file(self.path / member.name)}\n".encode())
+            with member.open() as file:
+                digest.update(f"{member.name}\0{sha256_stream(file)}\n".encode())
         return digest.hexdigest()
 
 
@@ -113,8 +121,13 @@ def open_export(path: Path) -> Export:
     if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         members, skipped = _zip(path)
         return Export(path, tuple(members), tuple(skipped))
-    opener = _opener(path, magic)
-    return Export(path, (Member(_inner_name(path, magic), path.stat().st_size, opener),))
+    name = shown(_inner_name(path, magic))
+    return Export(path, (Member(name, path.stat().st_size, _opener(path, magic)),))
+
+
+def shown(name: str) -> str:
+    """A file name as text: the operating system allows bytes in it that are no UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _folder(path: Path) -> Iterator[Member]:
@@ -122,7 +135,7 @@ def _folder(path: Path) -> Iterator[Member]:
         name = file.relative_to(path).as_posix()
         if file.is_symlink() or not file.is_file() or _is_junk(name):
             continue
-        yield Member(name, file.stat().st_size, lambda file=file: file.open("rb"))  # type: ignore[misc]
+        yield Member(shown(name), file.stat().st_size, lambda file=file: file.open("rb"))  # type: ignore[misc]
 
 
 def _is_junk(name: str) -> bool:
@@ -145,12 +158,25 @@ def _zip(path: Path) -> tuple[list[Member], list[tuple[str, str]]]:
     members: list[Member] = []
     skipped: list[tuple[str, str]] = []
     for info in infos:
+        name = _zip_name(info)
         reason = _refusal(info)
         if reason:
-            skipped.append((info.filename, reason))
-        elif not info.is_dir() and not _is_junk(info.filename):
-            members.append(_zip_member(path, archive, info))
+            skipped.append((name, reason))
+        elif not info.is_dir() and not _is_junk(name):
+            members.append(_zip_member(path, archive, info, name))
+    # members may share the same packed bytes, so that each looks harmless
+    _check_ratio(str(path), path.stat().st_size, sum(member.size for member in members))
     return sorted(members, key=lambda member: member.name), skipped
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """The member's name: many zips hold UTF-8 names without saying so."""
+    if info.flag_bits & _UTF8_NAME:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
 
 
 def _refusal(info: zipfile.ZipInfo) -> str | None:
@@ -162,8 +188,8 @@ def _refusal(info: zipfile.ZipInfo) -> str | None:
     return None
 
 
-def _zip_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
-    where = f"{path}: {info.filename}"
+def _zip_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Member:
+    where = f"{path}: {name}"
     if info.flag_bits & 0x1:
         raise ExportError(f"{where} is encrypted", "unpack it with its password, import the folder")
     if info.compress_type == 9:
@@ -174,9 +200,17 @@ def _zip_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
     _check_ratio(where, info.compress_size, info.file_size)
 
     def opener() -> IO[bytes]:
-        return io.BufferedReader(_Limited(archive.open(info), where, info.file_size))
+        try:
+            stream = archive.open(info)
+        except _READ_FAULTS as error:
+            raise _unreadable(where, error) from None
+        return io.BufferedReader(_Limited(stream, where, info.file_size))
 
-    return Member(info.filename, info.file_size, opener)
+    return Member(name, info.file_size, opener)
+
+
+def _unreadable(where: str, error: Exception) -> ExportError:
+    return ExportError(f"{where}: {str(error) or type(error).__name__}", "download it again")
 
 
 def _check_ratio(where: str, packed: int, unpacked: int) -> None:
@@ -201,8 +235,8 @@ class _Limited(io.RawIOBase):
         view = memoryview(buffer)  # type: ignore[arg-type]
         try:
             data = self._inner.read(len(view))
-        except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-            raise ExportError(f"{self._where}: {error}", "download the export again") from None
+        except _READ_FAULTS as error:
+            raise _unreadable(self._where, error) from None
         self._left -= len(data)
         if self._left < 0:
             raise ExportError(f"{self._where} is larger than it says", "this looks like a zip bomb")

@@ -12,7 +12,8 @@ from ingest.archive import Member
 
 Kind = Literal["array", "object", "lines", "text", "binary", "empty"]
 
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
+# a quote alone is a string that the head cuts: what follows it is not structure
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:"]|[^\s"{}\[\],:]+', re.DOTALL)
 
 
 class Peek(NamedTuple):
@@ -107,6 +108,8 @@ def _partial_json(text: str) -> Any:
             cut, closers = match.end(), "".join(reversed(stack))
             if not stack:
                 break
+        elif token == '"':
+            break
         elif token == ",":
             cut, closers = match.start(), "".join(reversed(stack))
     try:

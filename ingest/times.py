@@ -1,9 +1,13 @@
 """Times as exports write them. A time without a zone stays naive: nothing here guesses one."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ingest.errors import UserError
 
 _FIRST = datetime(1980, 1, 1, tzinfo=UTC).timestamp()
 _LAST = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+_APPLE_EPOCH = datetime(2001, 1, 1, tzinfo=UTC)
 
 
 def from_epoch(seconds: float | None) -> datetime | None:
@@ -15,3 +19,50 @@ def from_epoch(seconds: float | None) -> datetime | None:
     if seconds is None or not _FIRST <= seconds < _LAST:
         return None
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def from_epoch_ms(milliseconds: float | str | None) -> datetime | None:
+    """Aware UTC time of Unix milliseconds, also written as text; None as for :func:`from_epoch`."""
+    try:
+        return from_epoch(float(milliseconds) / 1000) if milliseconds is not None else None
+    except ValueError:
+        return None
+
+
+def from_apple(value: int | None) -> datetime | None:
+    """Aware UTC time of an Apple date: nanoseconds since 2001, or seconds before iOS 11."""
+    if not value:
+        return None
+    seconds = value / 1e9 if abs(value) > 1e11 else float(value)
+    found = _APPLE_EPOCH + timedelta(seconds=seconds)
+    return found if found.timestamp() < _LAST else None
+
+
+def from_iso(text: str | None) -> datetime | None:
+    """The time of an ISO 8601 text: aware if it states an offset, else naive; None if it is none.
+
+    ``Z``, a blank in place of ``T`` and more than six digits of seconds are read too.
+    """
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return found if 1980 <= found.year < 2200 else None
+
+
+def in_zone(time: datetime | None, zone: str | None) -> datetime | None:
+    """A naive time as local to ``zone``; aware times and no zone leave it as it is.
+
+    Raises:
+        UserError: there is no such zone.
+    """
+    if time is None or zone is None or time.tzinfo is not None:
+        return time
+    try:
+        return time.replace(tzinfo=ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        raise UserError(
+            f"--tz {zone}: unknown zone", "use an IANA name such as Europe/Berlin"
+        ) from None

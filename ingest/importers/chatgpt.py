@@ -15,6 +15,7 @@ from ingest.message import ROLES, Attachment, Conversation, Message, ToolCall, c
 from ingest.shape import peek
 from ingest.stream import Broken, Element, iter_array
 from ingest.times import from_epoch
+from ingest.tree import nearest, newest_leaf, path_to, reading_order
 
 
 class _Author(msgspec.Struct, gc=False):
@@ -132,8 +133,10 @@ def _item(file: str, item: Element | Broken) -> Item:
 
 def _conversation(source: _Conversation, where: str) -> Conversation:
     mapping = source.mapping or {}
-    order, damaged = _tree_order(mapping)
-    path = _active_path(mapping, source.current_node)
+    parents = {key: node.parent for key, node in mapping.items()}
+    order, damaged = reading_order(parents, {key: mapping[key].children for key in mapping})
+    leaf = source.current_node if source.current_node in mapping else _newest_leaf(mapping, parents)
+    path = path_to(parents, leaf)
     native = source.conversation_id or source.id or where
     metadata: dict[str, Any] = {}
     if source.default_model_slug:
@@ -148,76 +151,31 @@ def _conversation(source: _Conversation, where: str) -> Conversation:
         source_id=native,
         title=source.title,
         created_at=from_epoch(source.create_time),
-        messages=tuple(_messages(mapping, order, path)),
+        messages=tuple(_messages(mapping, parents, order, path)),
         metadata=metadata,
     )
 
 
-def _tree_order(mapping: dict[str, _Node]) -> tuple[list[str], bool]:
-    """Node ids, parents before children, and whether some hung on no root."""
-    roots = [key for key, node in mapping.items() if node.parent not in mapping]
-    order: list[str] = []
-    seen: set[str] = set()
-    _walk(mapping, roots, order, seen)
-    damaged = len(order) < len(mapping)
-    if damaged:  # parent cycles, or children that their parent does not list
-        for key in mapping:
-            if key not in seen:
-                _walk(mapping, [key], order, seen)
-    return order, damaged
+def _newest_leaf(mapping: dict[str, _Node], parents: dict[str, str | None]) -> str | None:
+    """Old exports name no ``current_node``: the newest leaf is where the talk ended."""
+    times = {
+        key: node.message.create_time
+        for key, node in mapping.items()
+        if node.message is not None and node.message.create_time
+    }
+    return newest_leaf(parents, times)
 
 
-def _walk(mapping: dict[str, _Node], roots: list[str], order: list[str], seen: set[str]) -> None:
-    stack = roots[::-1]
-    while stack:
-        key = stack.pop()
-        if key in seen or key not in mapping:
-            continue
-        seen.add(key)
-        order.append(key)
-        children = mapping[key].children
-        if children:
-            stack.extend(reversed(children))
-
-
-def _active_path(mapping: dict[str, _Node], current: str | None) -> set[str]:
-    """The chain from ``current_node`` up; without one, from the newest leaf."""
-    if current not in mapping:
-        current = _newest_leaf(mapping)
-    path: set[str] = set()
-    while current is not None and current not in path and current in mapping:
-        path.add(current)
-        current = mapping[current].parent
-    return path
-
-
-def _newest_leaf(mapping: dict[str, _Node]) -> str | None:
-    leaves = [key for key, node in mapping.items() if not node.children and node.message]
-    return max(leaves, key=lambda key: _time(mapping[key]), default=None)
-
-
-def _time(node: _Node) -> float:
-    return (node.message.create_time if node.message else None) or 0.0
-
-
-def _messages(mapping: dict[str, _Node], order: list[str], path: set[str]) -> Iterator[Message]:
+def _messages(
+    mapping: dict[str, _Node], parents: dict[str, str | None], order: list[str], path: set[str]
+) -> Iterator[Message]:
     calls: dict[str, str] = {}  # node id of a tool call -> its call id
+    spoken = {key for key, node in mapping.items() if node.message is not None}
     for key in order:
-        node = mapping[key]
-        if node.message is not None:
-            parent = _parent_with_message(mapping, node)
-            yield _message(key, node.message, parent, key in path, calls)
-
-
-def _parent_with_message(mapping: dict[str, _Node], node: _Node) -> str | None:
-    parent = node.parent
-    seen = set()
-    while parent is not None and parent in mapping and parent not in seen:
-        if mapping[parent].message is not None:
-            return parent
-        seen.add(parent)
-        parent = mapping[parent].parent
-    return None
+        message = mapping[key].message
+        if message is not None:
+            parent = nearest(parents, parents[key], spoken)
+            yield _message(key, message, parent, key in path, calls)
 
 
 def _message(
