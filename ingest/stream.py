@@ -10,6 +10,7 @@ slice that decodes *is* the whole element. Candidates are found by ``bytes.find`
 by decoding; an exact scanner settles the rest.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple
@@ -28,7 +29,7 @@ _BRACE, _BRACKET, _QUOTE = b'{]"'
 _HEAD = re.compile(rb'(?P<head>\{\s*"[^"\\]*")\s*:')
 # a quote alone is a string that the window cuts: what follows it is not structure
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]"]', re.DOTALL)
-_END_OF_SCALAR = re.compile(rb"[,\]]")
+_END_OF_SCALAR = re.compile(rb"[,\]}]")
 _TRIES = 3
 _FREE_MISSES = 8
 _DAMAGED = "the element is damaged"
@@ -71,14 +72,17 @@ def iter_array(
     file: BinaryIO,
     decode: Callable[[bytes], Any],
     *,
+    path: tuple[str, ...] = (),
     block: int = BLOCK,
     max_element: int = MAX_ELEMENT,
 ) -> Iterator[Element | Broken]:
-    """The elements of the JSON array that starts at the file's position.
+    """The elements of the JSON array that starts at the file's position, or of one inside it.
 
     Args:
         file: binary, read forward only.
         decode: typed decoder of one element; raises msgspec's errors on a wrong one.
+        path: keys from the document's root object to the array, e.g. ``("chats", "list")``. An
+            object without such an array has no elements; an array at the root is read as it is.
         block: bytes read at a time.
         max_element: bytes after which an element without an end is given up.
 
@@ -86,7 +90,7 @@ def iter_array(
         Every element in order; damaged stretches as :class:`Broken`. A file that does not start
         with ``[`` yields one Broken.
     """
-    yield from _Splitter(file, decode, block, max_element).run()
+    yield from _Splitter(file, decode, block, max_element).run(path)
 
 
 class _Splitter:
@@ -106,14 +110,21 @@ class _Splitter:
         self._buf = b""
         self._base = 0
         self._eof = False
+        self._nested = False
         self._head = b""  # '{"<first key>"' of the first object, as it is written
         self._separator = b""  # '}' ... head, as it stands between two elements
         self._boundary: re.Pattern[bytes] | None = None
         self._elements = 0
         self._misses = 0
 
-    def run(self) -> Iterator[Element | Broken]:
+    def run(self, path: tuple[str, ...]) -> Iterator[Element | Broken]:
         start = self._skip_space(self._bom())
+        self._nested = bool(path) and self._buf.startswith(b"{", start)
+        if self._nested:
+            found = self._descend(start, path)
+            if found is None:
+                return
+            start = found
         if not self._buf.startswith(b"[", start):
             yield Broken(self._base, self._base + len(self._buf), "does not start with '['")
             return
@@ -127,7 +138,7 @@ class _Splitter:
                 return
             if first == b"]":
                 rest = self._skip_space(start + 1)
-                if rest == len(self._buf):
+                if self._nested or rest == len(self._buf):
                     return
                 item, start = self._broken(rest, _AFTER_END)
             elif first == b",":
@@ -139,6 +150,30 @@ class _Splitter:
             if isinstance(item, Broken) and self._eof and start == len(self._buf):
                 return
             start = self._after(start)
+
+    def _descend(self, start: int, path: tuple[str, ...]) -> int | None:
+        """Position of the ``[`` of the array at ``path``; None if the document has no such array.
+
+        Follows strings and brackets only: values on the way are passed over, never decoded.
+        """
+        keys = [json.dumps(key).encode() for key in path]
+        start = self._skip_space(start + 1)
+        while self._buf.startswith(b'"', start):
+            end = self._scan(start)
+            if end is None:
+                return None
+            found = self._buf[start:end] == keys[0]
+            value = self._skip_space(self._skip_space(end) + 1)  # past the colon
+            if found and len(keys) == 1 and self._buf.startswith(b"[", value):
+                return value
+            if found and len(keys) > 1 and self._buf.startswith(b"{", value):
+                keys, start = keys[1:], self._skip_space(value + 1)
+                continue
+            after = self._scan(value) if value < len(self._buf) else None
+            if after is None:
+                return None
+            start = self._after(self._drop_before(after))
+        return None
 
     def _bom(self) -> int:
         while len(self._buf) < len(_BOM) and not self._eof:
@@ -247,7 +282,7 @@ class _Splitter:
         """Whether what follows is another element, or the end of array and file."""
         position = self._skip_space(end)
         if self._buf.startswith(b"]", position):
-            return self._skip_space(position + 1) == len(self._buf)
+            return self._nested or self._skip_space(position + 1) == len(self._buf)
         if not self._buf.startswith(b",", position):
             return False
         begin = self._skip_space(position + 1)
