@@ -161,8 +161,9 @@ def _pretrained(
     from torch.nn.utils.rnn import pad_sequence
 
     threads = torch.get_num_threads()
-    # sums are split by thread: a fixed number keeps the weights the same
-    torch.set_num_threads(2)
+    # sums are split by thread, so a fixed number keeps the weights the same; and one thread of
+    # a model this small is faster than two on a machine that does other work
+    torch.set_num_threads(1)
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
