@@ -13,7 +13,7 @@ from ingest.message import Conversation
 from ingest.store import Store
 
 FOLDERS = sorted(path.parent for path in SAMPLES.glob("*/expected.jsonl"))
-BESIDE = {"expected.jsonl", "options.json", "README.md"}
+BESIDE = {"expected.jsonl", "options.json", "README.md", "make.py"}
 
 
 def exports(folder: Path) -> list[Path]:
