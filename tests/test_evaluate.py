@@ -127,3 +127,22 @@ def test_a_base_with_another_tokenizer_is_refused(models, version, workspace, tm
     other = save_tiny(tmp_path / "other", vocab_size=300)
     with pytest.raises(EvaluationError, match="tokenizer"):
         evaluate(models[1], version, base=other, workspace=workspace)
+
+
+def test_a_model_is_let_go_before_the_next_is_loaded(models, version, workspace, monkeypatch):
+    import weakref
+
+    import train.load
+
+    seen = []
+    load = train.load.load_model
+
+    def watched(*args, **kwargs):
+        assert [ref() for ref in seen] == [None] * len(seen)
+        model = load(*args, **kwargs)
+        seen.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(train.load, "load_model", watched)
+    evaluate(models[1], version, workspace=workspace)
+    assert len(seen) == 2

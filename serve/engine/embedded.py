@@ -141,7 +141,7 @@ class EmbeddedEngine:
             return not self._closed
 
     def forward(self, ids: Sequence[int], cache: Any) -> tuple[Any, Any]:
-        """One forward pass; logits (V,) of the last position in float32, and the cache."""
+        """One forward pass; logits (V,) of the last position, float32 on the CPU, and the cache."""
         import torch
 
         out = self._model(
@@ -150,7 +150,8 @@ class EmbeddedEngine:
             use_cache=True,
             **self._last_only,
         )
-        return out.logits[0, -1].float(), out.past_key_values
+        # drawn on the CPU: the same seed then draws the same on every device
+        return out.logits[0, -1].float().cpu(), out.past_key_values
 
 
 class _Job:
@@ -206,7 +207,7 @@ class _Job:
 
 
 def open_engine(folder: Path, **options: Any) -> EmbeddedEngine:
-    """Load the model in ``folder``.
+    """Load the model in ``folder`` onto the best device of this machine.
 
     Args:
         folder: a model folder (config, safetensors, tokenizer, template).
@@ -215,11 +216,14 @@ def open_engine(folder: Path, **options: Any) -> EmbeddedEngine:
     Raises:
         UserError: the folder does not hold a model that can be served.
     """
+    from train.device import find_device
     from train.load import load_model, load_tokenizer
 
-    path = str(folder)
+    path, device = str(folder), find_device()
+    # processors without bfloat16 units compute it at half the speed of float32
+    dtype = "bfloat16" if device.kind == "cuda" and device.bf16 else "float32"
     return EmbeddedEngine(
-        load_model(path),
+        load_model(path, dtype=dtype).to(device.kind),
         load_tokenizer(path),
         provenance=read_provenance(folder),
         created=int((folder / "config.json").stat().st_mtime),

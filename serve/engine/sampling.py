@@ -23,7 +23,6 @@ class Sampler:
         import torch
 
         seed = secrets.randbits(63) if params.seed is None else params.seed % 2**63
-        # on the CPU whatever the model's device: the same seed then draws the same everywhere
         self._generator = torch.Generator().manual_seed(seed)
         self._params = params
 
@@ -31,7 +30,7 @@ class Sampler:
         """The next token id.
 
         Args:
-            logits: of the last position, shape (V,), float32.
+            logits: of the last position, shape (V,), float32 on the CPU.
         """
         import torch
 
@@ -42,9 +41,7 @@ class Sampler:
         probabilities, ids = self._kept(torch.softmax(scaled.double(), dim=-1))
         cumulative = probabilities.cumsum(-1)
         point = torch.rand(1, generator=self._generator, dtype=torch.float64)
-        place = torch.searchsorted(
-            cumulative, point.to(cumulative.device) * cumulative[-1], right=True
-        )
+        place = torch.searchsorted(cumulative, point * cumulative[-1], right=True)
         last = len(cumulative) - 1
         drawn = min(int(place), last)
         return drawn if ids is None else int(ids[drawn])

@@ -1,12 +1,9 @@
 """Judges a tuned model against its base on conversations that neither was trained on."""
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -14,10 +11,10 @@ from pydantic import SecretStr
 
 from dataset.manifest import DatasetVersion
 from ingest.workspace import Workspace
-from serve.api.run import RunningServer
 from serve.engine.base import Provenance
-from serve.engine.embedded import EmbeddedEngine, context_length, read_provenance
+from serve.engine.embedded import context_length, read_provenance
 from serve.evaluation import nll, statistics
+from serve.evaluation.judge import Judge, ModelRef, Progress
 from serve.evaluation.report import (
     Answer,
     ConversationScore,
@@ -34,16 +31,8 @@ from serve.evaluation.samples import ANSWER_TOKENS, Endpoint, Question, choose
 if TYPE_CHECKING:
     from train.plan import TrainPlan
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
-
 # without a run to say how long its rows were
 _MAX_LENGTH = 4096
-
-
-class _Judged(NamedTuple):
-    scores: list[nll.ConversationNll]
-    answers: list[Answer] | None
 
 
 def evaluate(
@@ -110,10 +99,10 @@ def evaluate(
             "build a version with a larger held-out split",
         )
     questions = choose(version.rows(held_out), _fits(tokenizer, context - answer_tokens), seed=seed)
-    judge = _Judge(tokenizer, encoded, questions, seed, answer_tokens, on_progress)
+    judge = Judge(tokenizer, encoded, questions, seed, answer_tokens, on_progress)
     judged = {
         role: judge.here(role, ref, ask=base_url is None)
-        for role, ref in (("base", reference), ("model", _Ref(str(model), None, model.name)))
+        for role, ref in (("base", reference), ("model", ModelRef(str(model), None, model.name)))
     }
     if base_url is not None:
         names = {"base": [reference.name, Path(reference.name).name], "model": [model.name]}
@@ -142,22 +131,14 @@ def evaluate(
     return report
 
 
-class _Ref(NamedTuple):
-    """A model to load: where it lies, and what it is called."""
-
-    place: str
-    revision: str | None
-    name: str
-
-
 def _base(
     model: Path,
     asked: Path | str | None,
     certificate: Provenance | None,
     plan: "TrainPlan | None",
-) -> _Ref:
+) -> ModelRef:
     if asked is not None:
-        return _Ref(str(asked), None, str(asked))
+        return ModelRef(str(asked), None, str(asked))
     if certificate is None:
         raise EvaluationError(
             f"{model}: no merge certificate names its base model",
@@ -166,8 +147,8 @@ def _base(
     name = certificate.base_model
     # the folder that was trained from, should the name be relative to another directory
     if plan is not None and plan.base.path.is_dir():
-        return _Ref(str(plan.base.path), None, name)
-    return _Ref(name, certificate.base_revision, name)
+        return ModelRef(str(plan.base.path), None, name)
+    return ModelRef(name, certificate.base_revision, name)
 
 
 def _split(version: DatasetVersion, asked: str | None) -> str:
@@ -211,84 +192,6 @@ def _fits(tokenizer: Any, room: int) -> Callable[[Question], bool]:
         return len(ids) <= room
 
     return fits
-
-
-@dataclass(frozen=True)
-class _Judge:
-    """What is the same for both models."""
-
-    tokenizer: Any
-    encoded: Sequence[nll.Encoded]
-    questions: Sequence[Question]
-    seed: int
-    answer_tokens: int
-    on_progress: Progress | None
-
-    def told(self, what: str) -> Callable[[int, int], None]:
-        def tell(done: int, of: int) -> None:
-            if self.on_progress:
-                self.on_progress(what, done, of)
-
-        return tell
-
-    def here(self, role: str, ref: _Ref, *, ask: bool) -> _Judged:
-        """Load one model, score it, ask it on a server of our own, let it go."""
-        with _loaded(ref) as model:
-            scores = nll.score(model, self.encoded, on_progress=self.told(f"score {role}"))
-            if not ask:
-                return _Judged(scores, None)
-            with (
-                RunningServer({role: EmbeddedEngine(model, self.tokenizer)}) as server,
-                Endpoint(server.url) as endpoint,
-            ):
-                return _Judged(scores, self.ask(endpoint, role, role))
-
-    def ask(self, endpoint: Endpoint, role: str, name: str) -> list[Answer]:
-        answers: list[Answer] = []
-        told = self.told(f"ask {role}")
-        for question in self.questions:
-            answers.append(
-                endpoint.answer(name, question, seed=self.seed, max_tokens=self.answer_tokens)
-            )
-            told(len(answers), len(self.questions))
-        return answers
-
-    def elsewhere(
-        self, endpoint: Endpoint, judged: dict[str, _Judged], names: dict[str, list[str]]
-    ) -> dict[str, _Judged]:
-        """Ask the models of a running endpoint; the base only if it is served there."""
-        served = endpoint.models()
-        found = {
-            role: next((name for name in known if name in served), None)
-            for role, known in names.items()
-        }
-        if found["model"] is None:
-            raise EvaluationError(
-                f"the endpoint does not serve {names['model'][0]}; it serves {', '.join(served)}",
-                f"start it with 'turnmill serve --model {names['model'][0]}'",
-            )
-        return {
-            role: one._replace(answers=self.ask(endpoint, role, name) if name else None)
-            for role, one in judged.items()
-            for name in [found[role]]
-        }
-
-
-@contextmanager
-def _loaded(ref: _Ref) -> Iterator[Any]:
-    import torch
-
-    from train.device import find_device
-    from train.load import load_model
-
-    model = load_model(ref.place, ref.revision, dtype="float32").to(find_device().kind)
-    try:
-        yield model
-    finally:
-        del model
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
 
 
 def _scores(

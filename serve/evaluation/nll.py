@@ -151,7 +151,8 @@ def _forward(model: Any, batch: Sequence[Encoded]) -> list[float]:
                 targets[keep][chosen].to(device),
                 reduction="none",
             )
-            sums.append(float(losses.double().sum()))
+            # summed on the CPU: not every device has float64
+            sums.append(float(losses.cpu().double().sum()))
     return sums
 
 
