@@ -6,6 +6,7 @@ importer can ask for keys instead of matching text.
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from ingest.archive import Member
@@ -86,33 +87,48 @@ def _json_lines(text: str, *, whole: bool) -> list[Any]:
     for line in lines[:50]:
         if line.strip():
             try:
-                values.append(json.loads(line))
+                values.append(json.loads(line, strict=False))
             except (ValueError, RecursionError):
                 continue
     return values if values and isinstance(values[0], dict) and text.lstrip()[:1] == "{" else []
 
 
 def _partial_json(text: str) -> Any:
-    """Decode a JSON text that may be cut off: what is complete is kept, the rest closed."""
+    """Decode a JSON text that may be cut off: what is complete is kept, the rest closed.
+
+    Where a later element is damaged, what comes before it still tells the format.
+    """
+    for cut in _cuts(text):
+        try:
+            return json.loads(cut, strict=False)
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def _cuts(text: str) -> Iterator[str]:
+    """The longest beginning that brackets can close, then the one that ends with an element."""
     stack: list[str] = []
     cut, closers = 0, ""
+    first: tuple[int, str] | None = None
     for match in _TOKEN.finditer(text):
         token = match.group()
         if token in "{[":
             stack.append("}" if token == "{" else "]")
             cut, closers = match.end(), "".join(reversed(stack))
         elif token in "}]":
-            if not stack:
+            if not stack or stack[-1] != token:
                 break
             stack.pop()
             cut, closers = match.end(), "".join(reversed(stack))
             if not stack:
                 break
+            if len(stack) == 1 and first is None:
+                first = cut, closers
         elif token == '"':
             break
         elif token == ",":
             cut, closers = match.start(), "".join(reversed(stack))
-    try:
-        return json.loads(text[:cut] + closers)
-    except (ValueError, RecursionError):
-        return None
+    yield text[:cut] + closers
+    if first is not None:
+        yield text[: first[0]] + first[1]

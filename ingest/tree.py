@@ -21,7 +21,8 @@ def reading_order(
 
     Returns:
         (ids, damaged): ``damaged`` when some nodes hung on no root, which means a cycle or links
-        that contradict each other. They come last, in the export's order.
+        that contradict each other. They come last, in the export's order but for a parent that
+        is named later: it goes before its child.
     """
     if children is None:
         children = children_of(parents)
@@ -32,9 +33,19 @@ def reading_order(
     damaged = len(order) < len(parents)
     if damaged:
         for key in parents:
-            if key not in seen:
-                _walk(parents, children, [key], order, seen)
+            _walk(parents, children, _unseen_chain(parents, key, seen), order, seen)
     return order, damaged
+
+
+def _unseen_chain(
+    parents: Mapping[str, str | None], key: str | None, seen: Collection[str]
+) -> list[str]:
+    """The node and those above it that have no place yet, topmost first."""
+    chain: dict[str, None] = {}
+    while key is not None and key in parents and key not in seen and key not in chain:
+        chain[key] = None
+        key = parents[key]
+    return list(chain)[::-1]
 
 
 def children_of(parents: Mapping[str, str | None]) -> dict[str, list[str]]:

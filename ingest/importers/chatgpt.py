@@ -251,7 +251,7 @@ def _text(content: _Content) -> tuple[str, tuple[Attachment, ...], list[Any]]:
         return "\n\n".join(text for text in both if text), (), []
     if kind == "thoughts" and content.thoughts:
         return "\n\n".join(_thought(thought) for thought in content.thoughts), (), []
-    if parts is None:
+    if not parts:
         return content.text or content.result or content.content or "", (), []
     texts: list[str] = []
     attachments: list[Attachment] = []
@@ -280,7 +280,9 @@ def _part(
     pointer = part.get("asset_pointer")
     size = part.get("size_bytes")
     size = size if isinstance(size, int) else None
-    if kind == "image_asset_pointer":
+    if pointer is not None and not isinstance(pointer, str):
+        unknown.append(part)
+    elif kind == "image_asset_pointer":
         attachments.append(Attachment("image", uri=pointer, size_bytes=size))
     elif kind == "audio_transcription" and isinstance(part.get("text"), str):
         texts.append(part["text"])
@@ -298,4 +300,5 @@ def _aggregate_text(result: Any) -> str:
     messages = result.get("messages")
     if not isinstance(messages, list):
         return ""
-    return "\n".join(m["text"] for m in messages if isinstance(m, dict) and "text" in m)
+    texts = (message.get("text") for message in messages if isinstance(message, dict))
+    return "\n".join(text for text in texts if isinstance(text, str))

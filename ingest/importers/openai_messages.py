@@ -17,6 +17,7 @@ from ingest.stream import Broken, Element, iter_array, iter_lines
 
 _MESSAGE_KEYS = {"role", "content", "name", "tool_calls", "tool_call_id", "weight",
                  "reasoning_content", "reasoning"}  # fmt: skip
+_ROLES = tuple(ROLES)  # a set would want a hash of whatever stands there
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -41,9 +42,8 @@ class OpenAIMessages:
         """Every record, by line or by array element."""
         seen: Counter[str] = Counter()
         for member in export.members:
-            array = peek(member).kind == "array"
             with member.open() as file:
-                if array:
+                if _is_array(peek(member)):
                     for item in iter_array(file, _decode):
                         yield _from_element(member.name, item, seen)
                 else:
@@ -56,6 +56,14 @@ def _is_ours(look: Peek) -> bool:
     if not isinstance(messages, list) or not messages or not isinstance(messages[0], dict):
         return False
     return "role" in messages[0] and ("content" in messages[0] or "tool_calls" in messages[0])
+
+
+def _is_array(look: Peek) -> bool:
+    """Whether the file is one array; else it is lines, even if the first line is an array."""
+    first, _, rest = look.text.lstrip().partition("\n")
+    if not first.startswith("["):
+        return False
+    return not (first.rstrip().endswith("]") and rest.lstrip().startswith("{"))
 
 
 def _from_element(file: str, item: Element | Broken, seen: Counter[str]) -> Item:
@@ -81,13 +89,20 @@ def _from_raw(where: str, raw: bytes, seen: Counter[str]) -> Item:
         return Reject(where, str(fault), "mend or delete the record")
 
 
+def _dumps(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # orjson writes fewer levels than it reads
+        raise _RecordError("nested too deeply") from None
+
+
 def _conversation(record: dict[str, Any], seen: Counter[str], where: str) -> Item:
     messages = record.get("messages")
     if not isinstance(messages, list):
         raise _RecordError("the record has no list 'messages'")
     if not messages:
         return Skip(where, "no messages")
-    native = hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    native = hashlib.sha256(_dumps(record)).hexdigest()
     seen[native] += 1
     if seen[native] > 1:
         native = f"{native}#{seen[native]}"
@@ -105,7 +120,7 @@ def _message(source: Any, at: int) -> Message:
     if not isinstance(source, dict):
         raise _RecordError(f"message {at} is not an object")
     role = source.get("role")
-    if role not in ROLES:
+    if role not in _ROLES:
         known = role if isinstance(role, str) and len(role) < 24 else "?"
         raise _RecordError(f"message {at} has the unknown role {known!r}")
     content, attachments, unknown = _content(source.get("content"), at)
@@ -118,7 +133,7 @@ def _message(source: Any, at: int) -> Message:
         content=content,
         name=_text(source, "name", at),
         reasoning=_text(source, "reasoning_content", at) or _text(source, "reasoning", at),
-        tool_calls=tuple(_call(call, at) for call in source.get("tool_calls") or ()),
+        tool_calls=_calls(source.get("tool_calls") or [], at),
         tool_call_id=_text(source, "tool_call_id", at),
         attachments=attachments,
         train=None if weight is None else bool(weight),
@@ -154,11 +169,18 @@ def _content(content: Any, at: int) -> tuple[str, tuple[Attachment, ...], list[A
     return "\n".join(texts), tuple(attachments), unknown
 
 
-def _call(call: Any, at: int) -> ToolCall:
+def _calls(calls: Any, at: int) -> tuple[ToolCall, ...]:
+    if not isinstance(calls, list):
+        raise _RecordError(f"message {at}: 'tool_calls' is not a list")
+    return tuple(_call(call, at, number) for number, call in enumerate(calls))
+
+
+def _call(call: Any, at: int, number: int) -> ToolCall:
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise _RecordError(f"message {at}: a tool call has no function name")
     arguments = function.get("arguments", "{}")
     if not isinstance(arguments, str):
         arguments = orjson.dumps(arguments).decode()
-    return ToolCall(str(call.get("id") or f"call_{at}"), function["name"], arguments)
+    made_up = f"call_{at}_{number}" if number else f"call_{at}"
+    return ToolCall(str(call.get("id") or made_up), function["name"], arguments)
