@@ -11,16 +11,16 @@ from typing import Any, BinaryIO
 
 from ingest.archive import Export, Member
 from ingest.errors import ExportError
-from ingest.importers.base import DateOrder, ImporterKind, ImportOptions, Item
+from ingest.importers.base import DateOrder, ImporterKind, ImportOptions, Item, Skip
 from ingest.importers.whatsapp_dates import DATE, TIME, DateFormat, DateSurvey
-from ingest.importers.whatsapp_phrases import DELETED, EDITED, is_event, media_kind
+from ingest.importers.whatsapp_phrases import DELETED, EDITED, POLL, is_event, media_kind
 from ingest.message import Attachment, Conversation, conversation_id
 from ingest.people import Event, Line, Session, participants, sessions, turns
 from ingest.shape import peek
 
 _MARKS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\ufeff"
 _HEAD = re.compile(
-    rf"^[{_MARKS}]*(?:\[(?P<idate>{DATE}),? (?P<itime>{TIME})\]|"
+    rf"^[{_MARKS}]*(?:\[[{_MARKS}]*(?P<idate>{DATE}),? (?P<itime>{TIME})\]|"
     rf"(?P<adate>{DATE}),? (?P<atime>{TIME}) [-\u2013]) ",
     re.MULTILINE,
 )
@@ -44,7 +44,7 @@ class WhatsApp:
     version = 1
 
     def sniff(self, export: Export) -> float:
-        """Sure when a text member has two date heads in its first lines."""
+        """Sure when a text member has a date head in its first lines."""
         return 0.9 if any(_is_ours(member) for member in _texts(export)) else 0.0
 
     def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:
@@ -57,7 +57,10 @@ class WhatsApp:
             chat = _chat_name(export, member)
             with member.open() as file:
                 for session in sessions(_items(file, dates)):
-                    yield _conversation(chat, session, options)
+                    if session.lines:
+                        yield _conversation(chat, session, options)
+                    else:
+                        yield Skip(member.name, "no messages")
 
 
 def _texts(export: Export) -> Iterator[Member]:
@@ -75,7 +78,7 @@ def _is_ours(member: Member) -> bool:
         return False
     head = look.text[:4096]
     first = _HEAD.search(head)
-    return first is not None and first.start() < 400 and len(_HEAD.findall(head)) >= 1
+    return first is not None and first.start() < 400
 
 
 def _chat_name(export: Export, member: Member) -> str:
@@ -171,7 +174,7 @@ def _item(body: str, head: re.Match[str], dates: DateFormat, known: set[str]) ->
     if media := media_kind(text.strip()):
         kind, file_name, caption = media
         attachments, text = (Attachment(kind, uri=file_name),), caption
-    elif raw.startswith("\u200e") and head["idate"] and not extra:
+    elif POLL.match(text) or (raw.startswith("\u200e") and head["idate"] and not extra):
         # on iOS the mark stands before what the app itself says, never before a person's words
         return Event(at, f"{name}: {text.strip()}")
     known.add(name)
@@ -180,9 +183,8 @@ def _item(body: str, head: re.Match[str], dates: DateFormat, known: set[str]) ->
 
 def _conversation(chat: str, session: Session, options: ImportOptions) -> Conversation:
     lines, events = session
-    first = lines[0] if lines else None
-    at = first.at if first else events[0].at
-    native = f"{chat}|{at.isoformat() if at else ''}|{first.speaker if first else ''}"
+    at = lines[0].at
+    native = f"{chat}|{at.isoformat() if at else ''}|{lines[0].speaker}"
     metadata: dict[str, Any] = {}
     if events:
         metadata["events"] = [[e.at.isoformat() if e.at else None, e.text] for e in events]

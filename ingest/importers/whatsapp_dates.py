@@ -7,7 +7,7 @@ from typing import Literal
 
 from ingest.importers.base import DateOrder
 
-DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\.?"
+DATE = r"\d{1,4}(?:[/-]|\. ?)\d{1,2}(?:[/-]|\. ?)\d{1,4}\.?"
 _MERIDIEM = r"(?:[AaPp]\.?[\s\u00a0\u202f]?[Mm]\.?)"
 _BEFORE = r"(?:\u4e0a\u5348|\u4e0b\u5348|\u5348\u524d|\u5348\u5f8c|\uc624\uc804|\uc624\ud6c4)"
 TIME = (

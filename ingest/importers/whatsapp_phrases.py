@@ -33,6 +33,7 @@ EDITED = re.compile(
     r"\s*<(?:This message was edited|Diese Nachricht wurde bearbeitet|Se edit\u00f3 este mensaje|"
     r"Mensagem editada|Ce message a \u00e9t\u00e9 modifi\u00e9)\.?>$"
 )
+POLL = re.compile(r"^(?:POLL|UMFRAGE|ENCUESTA|ENQUETE|SONDAGE):\n")
 _EVENT = re.compile(
     r"end-to-end encrypted|Ende-zu-Ende-verschl\u00fcsselt|cifrados de extremo a extremo|"
     r"criptografia de ponta|chiffr\u00e9s de bout en bout|"
@@ -41,7 +42,7 @@ _EVENT = re.compile(
     r"^Missed (?:voice|video) call|(?:voice|video) call(?:, |$)|"
     r"turned (?:on|off) disappearing messages|pinned a message|^Waiting for this message"
 )
-_QUOTED = re.compile(r"[\"\u201c\u201e\u00ab]")
+_QUOTES = re.compile(r"[\"\u201c\u201d\u201e\u00ab\u00bb]")
 _KINDS = {
     "jpg": "image", "jpeg": "image", "png": "image", "webp": "image", "gif": "image",
     "mp4": "video", "mov": "video", "3gp": "video", "opus": "audio", "m4a": "audio",
@@ -73,6 +74,6 @@ def is_event(text: str, name: str, known: set[str]) -> bool:
     """
     if name in known:
         return False
-    if name and _QUOTED.search(name):
+    if len(_QUOTES.findall(name)) % 2:
         return True  # a colon inside a quoted group name is no speaker
     return bool(_EVENT.search(text)) and (not name or bool(_EVENT.search(name)) or "\u200e" in text)
