@@ -4,14 +4,18 @@ Roles are chosen, never guessed: without ``as_assistant`` nobody is the assistan
 a ``user`` message that carries its speaker's name.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from ingest.message import Attachment, Message, Participant
+from ingest.message import Attachment, Conversation, Message, Participant, conversation_id
 
 SESSION_GAP = timedelta(hours=6)
 """Silence after which a chat between people counts as a new conversation."""
+
+CHANNEL_GAP = timedelta(hours=1)
+"""The same for busy channels, where talks follow each other closely."""
 
 
 class Line(NamedTuple):
@@ -96,17 +100,24 @@ def _belongs_later(event: Event, line: Line, before: Line) -> bool:
 def turns(lines: Iterable[Line], as_assistant: Sequence[str]) -> Iterator[Message]:
     """Messages of a session: consecutive lines of one speaker become one turn.
 
-    Texts are joined by a newline. A merged message has the first line's time and, in
-    ``extra["parts"]``, the time and length in characters of each line, so that nothing is lost.
+    Texts are joined by a newline. A merged message has the first line's time and, in ``extra``,
+    what would be lost: ``parts`` holds the time and length in characters of each line,
+    ``part_ids`` their ids if they have any, ``part_extra`` their facts if those contradict each
+    other. A reply begins a turn of its own.
     """
     group: list[Line] = []
     for line in lines:
-        if group and (line.alone or group[-1].alone or _who(line) != _who(group[0])):
+        if group and (line.alone or group[-1].alone or not _goes_on(group[0], line)):
             yield _turn(group, as_assistant)
             group = []
         group.append(line)
     if group:
         yield _turn(group, as_assistant)
+
+
+def _goes_on(first: Line, line: Line) -> bool:
+    """Whether a line belongs to the turn that ``first`` began."""
+    return _who(line) == _who(first) and line.parent_id in (None, first.parent_id)
 
 
 def _who(line: Line) -> tuple[str | None, str]:
@@ -116,9 +127,13 @@ def _who(line: Line) -> tuple[str | None, str]:
 def _turn(group: list[Line], as_assistant: Sequence[str]) -> Message:
     first = group[0]
     extra: dict[str, Any] = {}
+    contradict = False
     for line in group:
-        if line.extra:
-            extra.update(line.extra)
+        for key, value in (line.extra or {}).items():
+            contradict = contradict or extra.get(key, value) != value
+            extra[key] = value
+    if contradict:
+        extra["part_extra"] = [line.extra or {} for line in group]
     text = first.text
     attachments = first.attachments
     if len(group) > 1:
@@ -127,6 +142,8 @@ def _turn(group: list[Line], as_assistant: Sequence[str]) -> Message:
         extra["parts"] = [
             [line.at.isoformat() if line.at else None, len(line.text)] for line in group
         ]
+        if any(line.source_id for line in group):
+            extra["part_ids"] = [line.source_id for line in group]
     return Message(
         role="assistant" if is_assistant(first.speaker, first.speaker_id, as_assistant) else "user",
         content=text,
@@ -155,3 +172,45 @@ def participants(lines: Iterable[Line], as_assistant: Sequence[str]) -> tuple[Pa
             chosen = is_assistant(line.speaker, line.speaker_id, as_assistant)
             found[key] = Participant(line.speaker, line.speaker_id, chosen)
     return tuple(found.values())
+
+
+def session_conversation(
+    importer: str,
+    chat: str,
+    session: Session,
+    as_assistant: Sequence[str],
+    seen: Counter[str],
+    *,
+    title: str | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> Conversation:
+    """The conversation of a session.
+
+    Args:
+        importer: name of the importer.
+        chat: what identifies the chat (or the thread) in every export of it.
+        session: its lines and events; either may be missing.
+        as_assistant: who was chosen to be the assistant.
+        seen: counts the ids made so far; sessions without times would share one.
+        title: the chat's displayed name.
+        metadata: facts about the chat.
+    """
+    lines, events = session
+    at = lines[0].at if lines else events[0].at if events else None
+    native = f"{chat}|{at.isoformat() if at else ''}|{lines[0].speaker if lines else ''}"
+    seen[native] += 1
+    if seen[native] > 1:
+        native = f"{native}#{seen[native]}"
+    metadata = dict(metadata or {})
+    if events:
+        metadata["events"] = [[e.at.isoformat() if e.at else None, e.text] for e in events]
+    return Conversation(
+        id=conversation_id(importer, native),
+        importer=importer,
+        source_id=native,
+        title=title,
+        created_at=at,
+        messages=tuple(turns(lines, as_assistant)),
+        participants=participants(lines, as_assistant),
+        metadata=metadata,
+    )
