@@ -14,7 +14,9 @@ Role = Literal["system", "developer", "user", "assistant", "tool"]
 ROLES: frozenset[str] = frozenset(get_args(Role))
 
 
-class ToolCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class ToolCall(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """One call of a tool, as the assistant wrote it.
 
     Attributes:
@@ -30,7 +32,9 @@ class ToolCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     arguments: str = "{}"
 
 
-class Attachment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Attachment(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """A file that came with a message: a reference, never the bytes.
 
     Attributes:
@@ -50,7 +54,9 @@ class Attachment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     text: str | None = None
 
 
-class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Message(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """One message of a conversation.
 
     Attributes:
@@ -85,7 +91,9 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     extra: dict[str, Any] = {}
 
 
-class Participant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Participant(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
     """Somebody who speaks in a conversation.
 
     Attributes:
