@@ -6,10 +6,12 @@ importer can ask for keys instead of matching text.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import Any, Literal, NamedTuple
 
-from ingest.archive import Member
+from ingest.archive import Export, Member
 
 Kind = Literal["array", "object", "lines", "text", "binary", "empty"]
 
@@ -40,12 +42,35 @@ class Peek(NamedTuple):
             value = value[0]
         return value if isinstance(value, dict) else {}
 
+    def first_of(self, key: str) -> dict[str, Any]:
+        """The first object of the array at the root, or of the root object's array ``key``."""
+        if self.kind == "object":
+            inner = self.value.get(key)
+            value = inner[0] if isinstance(inner, list) and inner else None
+            return value if isinstance(value, dict) else {}
+        return self.first if self.kind == "array" else {}
+
+
+_MEDIA = {
+    ".jpg", ".jpeg", ".png", ".gif", ".webp", ".heic", ".svg", ".mp3", ".m4a", ".ogg", ".opus",
+    ".wav", ".mp4", ".mov", ".webm", ".mkv", ".pdf", ".zip", ".gz", ".docx", ".xlsx", ".pptx",
+}  # fmt: skip
+
+
+def like(export: Export, test: Callable[[Peek], bool]) -> Iterator[Member]:
+    """The members whose beginning passes ``test``; media by their suffix are not opened."""
+    for member in export.members:
+        suffix = PurePosixPath(member.name).suffix.lower()
+        if suffix not in _MEDIA and test(peek(member)):
+            yield member
+
 
 def peek(member: Member) -> Peek:
     """Look at a member's head."""
     return peek_bytes(member.head(), whole=member.size <= len(member.head()))
 
 
+@lru_cache(maxsize=16)  # every importer asks about the same file in turn
 def peek_bytes(head: bytes, *, whole: bool) -> Peek:
     """Look at the first bytes of a file.
 

@@ -1,5 +1,6 @@
 """Times as exports write them. A time without a zone stays naive: nothing here guesses one."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -7,6 +8,7 @@ from ingest.errors import UserError
 
 _FIRST = datetime(1980, 1, 1, tzinfo=UTC).timestamp()
 _LAST = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+_NUMBER = re.compile(r"\d{1,18}(\.\d+)?")
 _APPLE_EPOCH = datetime(2001, 1, 1, tzinfo=UTC)
 
 
@@ -50,6 +52,30 @@ def from_iso(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return found if 1980 <= found.year < 2200 else None
+
+
+def from_any(value: object) -> datetime | None:
+    """The time of a value whose form the export changes: ISO text, Unix seconds or milliseconds.
+
+    MongoDB's extended JSON (``{"$date": ...}``, ``{"$numberLong": ...}``) is looked into.
+    """
+    while isinstance(value, dict) and value.keys() & {"$date", "$numberLong"}:
+        value = value.get("$date", value.get("$numberLong"))
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value.strip()):
+            return from_iso(value)
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    seconds = float(min(value, 1e18))
+    return from_epoch(seconds / 1000 if seconds >= _LAST else seconds)
+
+
+def sort_key(time: datetime | None) -> float:
+    """A number that grows with time; a naive time counts as UTC here, and here only."""
+    if time is None:
+        return 0.0
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def in_zone(time: datetime | None, zone: str | None) -> datetime | None:

@@ -5,8 +5,32 @@ fails on a cycle, a missing parent or several roots; every node comes out once.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 _NONE: tuple[str, ...] = ()
+
+
+class Reading(NamedTuple):
+    """How a tree is read.
+
+    Attributes:
+        order: node ids, parents before children.
+        path: the nodes of the active path.
+        damaged: as in :func:`reading_order`.
+    """
+
+    order: list[str]
+    path: set[str]
+    damaged: bool
+
+
+def read_tree(
+    parents: Mapping[str, str | None], leaf: str | None, times: Mapping[str, float]
+) -> Reading:
+    """Order and active path of a tree; the newest leaf ends the path if ``leaf`` is no node."""
+    order, damaged = reading_order(parents)
+    end = leaf if leaf in parents else newest_leaf(parents, times)
+    return Reading(order, path_to(parents, end), damaged)
 
 
 def reading_order(
