@@ -117,52 +117,49 @@ def _belongs_later(event: Event, line: Line, before: Line) -> bool:
 def turns(lines: Iterable[Line], as_assistant: Sequence[str]) -> Iterator[Message]:
     """Messages of a session: consecutive lines of one speaker become one turn.
 
-    Texts are joined by a newline. A merged message has the first line's time and, in
-    ``extra["parts"]``, the time and length in characters of each line, so that nothing is lost.
-    Where the export gives the line an id, a part goes on with that and the line's own ``extra``.
+    Texts are joined by a newline. A merged message has the first line's time and, in ``extra``,
+    what would be lost: ``parts`` holds the time and length in characters of each line,
+    ``part_ids`` their ids if they have any, ``part_extra`` their facts if those contradict each
+    other. A reply begins a turn of its own.
     """
     group: list[Line] = []
-    first: Line | None = None
-    alone = False
     for line in lines:
-        if first is None or alone or line.alone or not _same_speaker(line, first):
-            if group:
-                yield _turn(group, as_assistant)
-            group = [line]
-            first, alone = line, line.alone
-        else:
-            group.append(line)
+        if group and not _goes_on(group, line):
+            yield _turn(group, as_assistant)
+            group = []
+        group.append(line)
     if group:
         yield _turn(group, as_assistant)
 
 
-def _who(line: Line) -> tuple[str | None, str]:
-    return (line.speaker_id, "") if line.speaker_id else (None, line.speaker)
-
-
-def _same_speaker(line: Line, other: Line) -> bool:
-    if line.speaker_id or other.speaker_id:
-        return line.speaker_id == other.speaker_id
-    return line.speaker == other.speaker
+def _goes_on(group: list[Line], line: Line) -> bool:
+    """Whether a line belongs to the turn of the lines before it."""
+    first = group[0]
+    if line.alone or first.alone:
+        return False
+    if line.speaker_id or first.speaker_id:
+        if line.speaker_id != first.speaker_id:
+            return False
+    elif line.speaker != first.speaker:
+        return False
+    return line.parent_id is None or line.parent_id == first.parent_id
 
 
 def _turn(group: list[Line], as_assistant: Sequence[str]) -> Message:
     first = group[0]
-    text = first.text
-    attachments = first.attachments
-    extra: dict[str, Any] = {}
-    for line in group:
-        if line.extra:
-            extra.update(line.extra)
+    text, attachments = first.text, first.attachments
+    extra = _facts(group)
     if len(group) > 1:
         text = "\n".join([line.text for line in group if line.text])
         attachments = tuple([file for line in group for file in line.attachments])
-        extra["parts"] = [_part(line) for line in group]
-    speaker = first.speaker
+        extra["parts"] = [[_iso(line.at), len(line.text)] for line in group]
+        if any([line.source_id for line in group]):
+            extra["part_ids"] = [line.source_id for line in group]
+    chosen = is_assistant(first.speaker, first.speaker_id, as_assistant)
     return Message(
-        role="assistant" if is_assistant(speaker, first.speaker_id, as_assistant) else "user",
+        role="assistant" if chosen else "user",
         content=text,
-        name=speaker,
+        name=first.speaker,
         attachments=attachments,
         created_at=first.at,
         train=first.train,
@@ -173,18 +170,29 @@ def _turn(group: list[Line], as_assistant: Sequence[str]) -> Message:
     )
 
 
-_plain = msgspec.to_builtins
+def _facts(group: list[Line]) -> dict[str, Any]:
+    """What the lines of a turn say besides their texts."""
+    extra: dict[str, Any] = {}
+    contradict = False
+    for line in group:
+        if line.extra:
+            for key, value in line.extra.items():
+                contradict = contradict or extra.get(key, value) != value
+                extra[key] = value
+    if contradict:
+        extra["part_extra"] = [line.extra or {} for line in group]
+    return extra
 
 
-def _part(line: Line) -> list[Any]:
-    at = line.at
-    # for a time without a zone the same as isoformat(), five times as fast
-    time = (_plain(at) if at.tzinfo is None else at.isoformat()) if at is not None else None
-    if line.source_id is None:
-        return [time, len(line.text)]
-    if not line.extra:
-        return [time, len(line.text), line.source_id]
-    return [time, len(line.text), line.source_id, line.extra]
+def _iso(at: datetime | None) -> str | None:
+    if at is None:
+        return None
+    # without a zone the same text, five times as fast
+    return msgspec.to_builtins(at) if at.tzinfo is None else at.isoformat()  # type: ignore[no-any-return]
+
+
+def _who(line: Line) -> tuple[str | None, str]:
+    return (line.speaker_id, "") if line.speaker_id else (None, line.speaker)
 
 
 def is_assistant(speaker: str, speaker_id: str | None, as_assistant: Sequence[str]) -> bool:
