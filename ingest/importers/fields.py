@@ -39,3 +39,15 @@ def text_of(value: Any) -> str | None:
 def objects(value: Any) -> list[dict[str, Any]]:
     """The objects of a value that should be a list of them."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def object_of(value: Any) -> dict[str, Any]:
+    """A value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def name_of(value: Any) -> str | None:
+    """A value as an id or name: text that is not empty, or a number as text."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return text_of(value)
