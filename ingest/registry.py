@@ -6,12 +6,26 @@ from importlib.metadata import entry_points
 
 from ingest.archive import Export
 from ingest.errors import ExportError
+from ingest.importers.alpaca import Alpaca
 from ingest.importers.base import Importer
 from ingest.importers.chatgpt import ChatGPT
+from ingest.importers.oasst import Oasst
 from ingest.importers.openai_messages import OpenAIMessages
+from ingest.importers.preference import Preference
+from ingest.importers.prompt_completion import PromptCompletion
+from ingest.importers.sharegpt import ShareGPT
 from ingest.importers.whatsapp import WhatsApp
 
-_BUILT_IN: tuple[Callable[[], Importer], ...] = (ChatGPT, WhatsApp, OpenAIMessages)
+_BUILT_IN: tuple[Callable[[], Importer], ...] = (
+    ChatGPT,
+    WhatsApp,
+    OpenAIMessages,
+    ShareGPT,
+    Alpaca,
+    Preference,
+    PromptCompletion,
+    Oasst,
+)
 
 ENTRY_POINTS = "turnmill.importer"
 
