@@ -44,11 +44,10 @@ class Peek(NamedTuple):
 
     def first_of(self, key: str) -> dict[str, Any]:
         """The first object of the array at the root, or of the root object's array ``key``."""
-        if self.kind == "object":
-            inner = self.value.get(key)
-            value = inner[0] if isinstance(inner, list) and inner else None
-            return value if isinstance(value, dict) else {}
-        return self.first if self.kind == "array" else {}
+        value = self.value.get(key) if self.kind == "object" else self.value
+        if self.kind not in ("array", "object") or not isinstance(value, list):
+            return {}
+        return next((each for each in value if isinstance(each, dict)), {})
 
 
 _MEDIA = {

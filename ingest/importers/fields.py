@@ -1,6 +1,6 @@
 """Small readings of loosely typed fields, as several importers of JSON need them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -51,3 +51,19 @@ def name_of(value: Any) -> str | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return text_of(value)
+
+
+def thoughts_first(
+    steps: Iterable[Any], is_thought: Callable[[Any], bool], is_tool: Callable[[Any], bool]
+) -> list[Any]:
+    """Steps of one answer with thoughts before the text around them, up to the next tool.
+
+    A message has one place for reasoning, before its text: thinking between two stretches of text
+    would part one answer in two.
+    """
+    order: list[tuple[int, bool, Any]] = []
+    stretch = 0
+    for step in steps:
+        order.append((stretch, not is_thought(step), step))
+        stretch += is_tool(step)
+    return [step for _, _, step in sorted(order, key=lambda entry: entry[:2])]

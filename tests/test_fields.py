@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ingest.importers.values import distinct
+from ingest.importers.fields import distinct
 from ingest.times import from_any
 from ingest.tree import read_tree
 
