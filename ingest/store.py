@@ -6,7 +6,7 @@ each import is one transaction: it lands whole or not at all.
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -20,6 +20,7 @@ from ingest import columns
 from ingest.errors import StoreError
 from ingest.importers.base import Reject
 from ingest.message import Conversation
+from ingest.workspace import make_folder
 
 SCHEMA_VERSION = 1
 _CONFIG = {
@@ -27,6 +28,8 @@ _CONFIG = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
+_DISK_FAULTS = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
+_DAMAGED = ("Corrupt database", "not a valid DuckDB", "Could not read", "Is a directory")
 
 
 class SourceRecord(NamedTuple):
@@ -62,17 +65,15 @@ class Store:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; disk trouble comes out as :class:`StoreError`."""
+        """All or nothing."""
         self._db.execute("BEGIN")
         try:
             yield
             self._db.execute("COMMIT")
-        except BaseException as error:
+        except BaseException:
             # after a failed commit the transaction is gone already
             with contextlib.suppress(duckdb.Error):
                 self._db.execute("ROLLBACK")
-            if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException):
-                raise _write_error(self.path, error) from None
             raise
 
     # -- writing ------------------------------------------------------------------------------
@@ -218,11 +219,12 @@ class Store:
             )
         if len(rows) > 1 and rows[0][1] != prefix:
             raise StoreError(f"{prefix}: fits several conversations", "give more of the id")
-        return next(self.stream("ord = ?", [rows[0][0]]))[0]
+        with contextlib.closing(self.stream("ord = ?", [rows[0][0]])) as found:
+            return next(found)[0]
 
     def stream(
         self, condition: str = "true", values: Sequence[Any] = ()
-    ) -> Iterator[tuple[Conversation, str, str]]:
+    ) -> Generator[tuple[Conversation, str, str], None, None]:
         """Every conversation with its content hash and source, in order of first import.
 
         Memory is bounded by one batch of rows and the longest conversation.
@@ -235,13 +237,15 @@ class Store:
             f"SELECT m.* FROM messages m WHERE {condition} ORDER BY ord, position",
             values,
         )
-        message = next(bodies, None)
-        for head in heads:
-            messages = []
-            while message is not None and message["ord"] == head["ord"]:
-                messages.append(message)
-                message = next(bodies, None)
-            yield columns.conversation_from(head, messages), head["content_hash"], head["source"]
+        with contextlib.closing(heads), contextlib.closing(bodies):
+            message = next(bodies, None)
+            for head in heads:
+                messages = []
+                while message is not None and message["ord"] == head["ord"]:
+                    messages.append(message)
+                    message = next(bodies, None)
+                found = columns.conversation_from(head, messages)
+                yield found, head["content_hash"], head["source"]
 
     def select_ords(
         self,
@@ -273,11 +277,14 @@ class Store:
         """:meth:`stream` for the given order numbers."""
         return self.stream("ord IN (SELECT unnest(?))", [list(ords)])
 
-    def _cursor_rows(self, query: str, values: Sequence[Any]) -> Iterator[dict[str, Any]]:
-        # a cursor of its own: an open result owns its connection until it is drained
-        reader = self._db.cursor().sql(query, params=list(values)).to_arrow_reader(4096)
-        for batch in reader:
-            yield from batch.to_pylist()
+    def _cursor_rows(
+        self, query: str, values: Sequence[Any]
+    ) -> Generator[dict[str, Any], None, None]:
+        # a cursor of its own: an open result owns its connection until it is drained. Closed at
+        # once: while one lives, the file can be neither closed nor opened again
+        with contextlib.closing(self._db.cursor()) as cursor:
+            for batch in cursor.sql(query, params=list(values)).to_arrow_reader(4096):
+                yield from batch.to_pylist()
 
     def _row(self, query: str, *values: Any) -> tuple[Any, ...] | None:
         # fetchall, not fetchone: a result that is not drained keeps the connection busy
@@ -322,12 +329,28 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def _write_error(path: Path, error: duckdb.Error) -> StoreError:
+def _mendable(path: Path, error: duckdb.Error) -> StoreError | None:
+    """The error for trouble with the file or the disk; None for anything else, a bug of ours.
+
+    DuckDB says by its text, not by its type, what became of a file.
+    """
     detail = str(error).splitlines()[0]
-    return StoreError(
-        f"{path}: cannot be written: {detail}",
-        "nothing of this command was stored; free disk space and run it again",
-    )
+    if "set lock on file" in detail:
+        return StoreError(
+            f"{path}: another process has the store open",
+            "wait for it to end, or stop it; one process may use the store at a time",
+        )
+    if any(sign in detail for sign in _DAMAGED):
+        return StoreError(
+            f"{path}: cannot be read: {detail}",
+            "it is damaged or no store; move it away and import again",
+        )
+    if isinstance(error, _DISK_FAULTS) or "Failed to commit" in detail:
+        return StoreError(
+            f"{path}: cannot be written: {detail}",
+            "nothing of this command was stored; free disk space and run it again",
+        )
+    return None
 
 
 @contextlib.contextmanager
@@ -335,30 +358,23 @@ def open_store(path: Path) -> Iterator[Store]:
     """Open the store, making it on first use, and close it at the end.
 
     Raises:
-        StoreError: another process has it open, it is not a store, or a newer turnmill made it.
+        StoreError: another process has it open, it is not a store, a newer turnmill made it, or,
+            while it is open, the disk is full or the file turns out to be damaged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent)
     try:
         connection = duckdb.connect(str(path), config=_CONFIG)
-    except duckdb.IOException as error:
-        detail = str(error)
-        if "lock" in detail.lower():
-            raise StoreError(
-                f"{path}: another process has the store open",
-                "wait for it to end, or stop it; one process may use the store at a time",
-            ) from None
-        raise _write_error(path, error) from None
+        try:
+            store = Store(connection, path)
+            _prepare(connection, store)
+            yield store
+        finally:
+            connection.close()
     except duckdb.Error as error:
-        raise StoreError(
-            f"{path}: cannot be opened: {str(error).splitlines()[0]}",
-            "it is damaged or no store; move it away and import again",
-        ) from None
-    try:
-        store = Store(connection, path)
-        _prepare(connection, store)
-        yield store
-    finally:
-        connection.close()
+        mendable = _mendable(path, error)
+        if mendable is None:
+            raise
+        raise mendable from None
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, store: Store) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.errors import StoreError
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -40,6 +42,24 @@ class Workspace:
         return self.home / "evals"
 
     def create(self) -> "Workspace":
-        """Make the workspace's folder (mode 0700: it holds private chats)."""
-        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Make the workspace's folder (mode 0700: it holds private chats).
+
+        Raises:
+            StoreError: it cannot be made there.
+        """
+        make_folder(self.home)
         return self
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that only its owner can read, where there is none yet.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: the folder cannot be made: {error.strerror}", "choose another with --home"
+        ) from None
