@@ -20,7 +20,8 @@ class Texts:
             "".join(self.random.choices(letters, weights, k=self.random.randint(2, 9)))
             for _ in range(_WORDS)
         ]
-        self.words[::50] = ["naïve", "größer", "日本語", "🌾", '"quoted"', "a\\b", "x\ny", "{}"] * 50
+        odd = ["naïve", "größer", "日本語", "🌾", '"quoted"', "a\\b", "x\ny", "{}"]
+        self.words[::50] = odd * 50
 
     def text(self, mean_words: int) -> str:
         """About ``mean_words`` words, exponentially spread."""

@@ -1,12 +1,16 @@
 """The row of a dataset version: its Arrow schema, its canonical form, its chat form."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import orjson
 import pyarrow as pa
 
 from ingest.message import Conversation, Message
+
+_SYSTEM = ("system", "developer")
 
 MESSAGE_TYPE = pa.struct(
     [
@@ -53,9 +57,34 @@ def to_row(conversation: Conversation, content_hash: str) -> dict[str, Any]:
         "created_at": created.isoformat() if created else None,
         "participants": [participant.name for participant in conversation.participants],
         "tools": conversation.tools,
-        "messages": [_message(message) for message in conversation.messages if message.on_path],
+        "messages": [_message(message) for message in _turns(conversation)],
         "content_hash": content_hash,
     }
+
+
+def _turns(conversation: Conversation) -> Iterator[Message]:
+    """The messages of the active path as a model would have seen them.
+
+    Blank system messages say nothing and are left out. Reasoning that an export keeps in a message
+    of its own goes to the assistant message that it led to.
+    """
+    reasoning: str | None = None
+    for message in conversation.messages:
+        if not message.on_path or (message.role in _SYSTEM and not message.content.strip()):
+            continue
+        if message.role == "assistant" and message.reasoning and not _visible(message):
+            reasoning = "\n\n".join(filter(None, (reasoning, message.reasoning)))
+            continue
+        if reasoning and message.role == "assistant":
+            whole = "\n\n".join(filter(None, (reasoning, message.reasoning)))
+            yield msgspec.structs.replace(message, reasoning=whole)
+        else:
+            yield message
+        reasoning = None
+
+
+def _visible(message: Message) -> bool:
+    return bool(message.content or message.tool_calls or message.attachments)
 
 
 def _message(message: Message) -> dict[str, Any]:

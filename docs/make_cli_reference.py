@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from the commands' own --help. ``tests/test_docs.py`` holds that it is current."""
+"""Writes docs/cli.md from the commands' own --help; ``tests/test_docs.py`` holds it current."""
 
 from pathlib import Path
 

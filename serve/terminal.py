@@ -67,6 +67,16 @@ def facts(title: str, pairs: Mapping[str, Any]) -> None:
 
 
 @contextlib.contextmanager
+def staged(what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A line on stderr that names a stage and how far it is; quiet where stderr is no terminal."""
+    if not err.is_terminal:
+        yield lambda _stage, _done, _of: None
+        return
+    with err.status(what) as status:
+        yield lambda stage, done, of: status.update(f"{what}: {stage} {done}/{of}")
+
+
+@contextlib.contextmanager
 def counting(what: str) -> Iterator[Callable[[int], None]]:
     """A line on stderr that counts while the block runs; quiet where stderr is no terminal."""
     if not err.is_terminal:

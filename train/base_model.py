@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.errors import UserError
+from train.load import quiet
 
 END = "<|endoftext|>"
 TURN_START = "<|im_start|>"
@@ -50,7 +51,8 @@ CHAT_TEMPLATE = """\
 {%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"""
 
 _ROW_TOKENS = 128
-_BATCH_TOKENS = 1024
+# small batches: with so little text, many updates teach more than smooth gradients
+_BATCH_TOKENS = 128
 _LEARNING_RATE = 3e-3
 
 
@@ -91,7 +93,7 @@ def make_base_model(
     *,
     seed: int = 0,
     vocab_size: int = 2048,
-    steps: int = 60,
+    steps: int = 240,
     on_progress: Callable[[int, int, float], None] | None = None,
 ) -> Path:
     """Make a Llama of about 5 million parameters that has read ``texts``, and save it.
@@ -101,7 +103,7 @@ def make_base_model(
         out: the folder to write; must not exist. It appears whole or not at all.
         seed: the same seed, texts and machine give the same weights.
         vocab_size: of the tokenizer.
-        steps: of pre-training, about 1,000 tokens each.
+        steps: of pre-training, about 130 tokens each.
         on_progress: called with step, steps and loss.
 
     Returns:
@@ -118,6 +120,7 @@ def make_base_model(
     model = _pretrained(_rows(texts, tokenizer), tokenizer, seed, steps, on_progress)
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
+    quiet()
     try:
         model.save_pretrained(part)
         tokenizer.save_pretrained(part)

@@ -10,6 +10,7 @@ from ingest.errors import UserError
 from ingest.files import sha256_file
 from ingest.settings import Settings
 
+_SMALL = 50_000_000  # parameters
 _WANTED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 
 
@@ -84,13 +85,27 @@ def load_model(ref: str, revision: str | None = None, dtype: str = "float32") ->
         )
     quiet()
     with _loading(ref, "model"):
-        return AutoModelForCausalLM.from_pretrained(
+        model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
             trust_remote_code=False,
             use_safetensors=True,
             local_files_only=True,
         )
+    _settle_threads(model)
+    return model
+
+
+def _settle_threads(model: Any) -> None:
+    """One thread for a small model on a CPU.
+
+    Its matrices are too small to gain from a second thread, and where other work takes a core the
+    threads wait for each other at every operation: measured 16 times slower.
+    """
+    import torch
+
+    if model.num_parameters() < _SMALL and not torch.cuda.is_available():
+        torch.set_num_threads(1)
 
 
 def weights_sha256(folder: Path) -> dict[str, str]:
@@ -100,8 +115,12 @@ def weights_sha256(folder: Path) -> dict[str, str]:
 
 def quiet() -> None:
     """No progress bars on stderr: what happens is told by events."""
+    import warnings
+
     from transformers.utils import logging
 
+    # peft 0.21 still reads the old name of a setting that transformers has renamed
+    warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
     logging.disable_progress_bar()
     logging.set_verbosity_error()
 

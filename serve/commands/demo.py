@@ -25,7 +25,7 @@ _FILES = {
     "openai/messages.jsonl": (),
 }
 _SPEC = DatasetSpec(name="demo", split=SplitSpec(validation=0.06, test=0.12))
-_PRETRAIN_STEPS = 60
+_PRETRAIN_STEPS = 240
 
 
 def samples_folder() -> Path:
@@ -71,14 +71,15 @@ def run_demo(
         merged = runs.merge(record.run_id, workspace, None)
         _tell_merge(merged["certificate"])
     model = Path(merged["model"])
-    with _step(7, "Serve, and ask through the openai client"):
-        served = {model.name: model, Path(base).name: Path(base)}
-        with serving.server_process(served, workspace) as url:
+    with contextlib.ExitStack() as server:
+        with _step(7, "Serve, and ask through the openai client"):
+            served = {model.name: model, **_served_base(base)}
+            url = server.enter_context(serving.server_process(served, workspace))
             _ask(url, model.name)
-            with _substep(8, "Evaluate on held-out conversations"):
-                result = evaluations.evaluate(
-                    model.name, workspace, on=version.ref, base=base, base_url=url
-                )
+        with _step(8, "Evaluate on held-out conversations"):
+            result = evaluations.evaluate(
+                model.name, workspace, on=version.ref, base=base, base_url=url
+            )
     with _step(9, "Report"):
         _tell_scores(result)
     terminal.note(f"\n[bold]done[/] in {perf_counter() - started:.0f} s")
@@ -102,7 +103,10 @@ def _step(number: int, title: str) -> Iterator[None]:
     terminal.note(f"  [dim]{perf_counter() - started:.1f} s[/]")
 
 
-_substep = _step
+def _served_base(base: str) -> dict[str, Path]:
+    """The base beside the tuned model, where it is a folder; a Hub id is not served."""
+    folder = Path(base)
+    return {folder.name: folder} if folder.is_dir() else {}
 
 
 def _say(text: str) -> None:
@@ -173,8 +177,8 @@ def _train(version: DatasetVersion, base: str, workspace: Workspace) -> Any:
         dataset=version.ref,
         base_model=base,
         learning_rate=2e-3,
-        epochs=4,
-        micro_batch=8,
+        epochs=3,
+        micro_batch=4,
         grad_accumulation=1,
         max_length=512,
     )

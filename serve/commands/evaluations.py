@@ -13,7 +13,7 @@ from serve.evaluation.evaluate import evaluate as judge
 from serve.evaluation.report import EvalReport
 from serve.lineage import lineage
 from serve.web.report_page import write_report_page
-from train.record import open_run
+from train.record import RECORD, open_run
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,25 @@ def evaluate(
     """
     folder = find_model(model, workspace)
     version = load_version(on, workspace)
-    with terminal.counting("evaluating"):
-        report = judge(folder, version, workspace=workspace, base=base, base_url=base_url)
+    with terminal.staged("evaluating") as told:
+        report = judge(
+            folder, version, workspace=workspace, base=base, base_url=base_url, on_progress=told
+        )
     return Evaluation(report, _page(report, folder, version, workspace))
 
 
 def _page(report: EvalReport, model: Path, version: DatasetVersion, workspace: Workspace) -> Path:
     certificate = model / "merge_certificate.json"
-    run = open_run(report.run, workspace) if report.run else None
+    # a model may have been trained elsewhere: then the page shows no curve
+    known = report.run is not None and (workspace.runs / report.run / RECORD).is_file()
+    run = open_run(report.run, workspace) if report.run and known else None
     metrics = run.plan.run_dir / "metrics.jsonl" if run else None
     return write_report_page(
         workspace.evals / report.eval_id / "report.html",
         report,
         version=version,
         run_record=run.model_dump(mode="json") if run else None,
-        metrics=_json_lines(metrics) if metrics else [],
+        metrics=_json_lines(metrics) if metrics and metrics.is_file() else [],
         certificate=read_json(certificate) if certificate.is_file() else None,
         lineage=lineage(report.eval_id, workspace),
     )
