@@ -47,6 +47,8 @@ def _is_ours(record: Source) -> bool:
 
 
 def _conversation(record: Source, native: str) -> Conversation | None:
+    if "instruction" not in record:
+        raise RecordError("the record has no 'instruction'")
     instruction = _text(record, "instruction")
     input_key, output_key = _key(record, _INPUTS), _key(record, _OUTPUTS)
     chosen, rejected, used = _answers(record, output_key)

@@ -10,8 +10,8 @@ from typing import Any
 
 from ingest.archive import Export, Member
 from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject
-from ingest.importers.training import Source, first_record, members, records, sniff_records
-from ingest.importers.values import stated
+from ingest.importers.fields import name_of, stated
+from ingest.importers.training import Source, first_record, listed, members, records, sniff_records
 from ingest.message import Conversation, Message, Role, conversation_id
 from ingest.times import from_iso
 from ingest.tree import children_of, reading_order
@@ -91,12 +91,11 @@ def _tree(record: Source) -> str:
 def _conversation(where: str, roots: list[Source], frame: Source) -> Item:
     parents: dict[str, str | None] = {}
     sources: dict[str, Source] = {}
-    for source, parent in _messages(roots):
-        key = source["message_id"]
+    for key, source, parent in _messages(roots):
         if key not in sources:
             sources[key], parents[key] = source, parent
     if not sources:
-        return Reject(where, "no message of the tree has an id", _HINT)
+        return Reject(where, "the tree has no message", _HINT)
     order, damaged = reading_order(parents)
     path = _best_path(parents, sources)
     native = _tree(frame if frame.get("message_tree_id") else roots[0])
@@ -106,23 +105,23 @@ def _conversation(where: str, roots: list[Source], frame: Source) -> Item:
         importer="oasst",
         source_id=native,
         created_at=from_iso(_text(sources[order[0]], "created_date")),
-        messages=tuple(_message(sources[key], parents[key], key in path) for key in order),
+        messages=tuple(_message(key, sources[key], parents[key], key in path) for key in order),
         metadata=metadata | ({"damaged_tree": True} if damaged else {}),
     )
 
 
-def _messages(roots: list[Source]) -> Iterator[tuple[Source, str | None]]:
-    """(message, parent id) of trees of any depth, replies in their order."""
+def _messages(roots: list[Source]) -> Iterator[tuple[str, Source, str | None]]:
+    """(id, message, parent id) of trees of any depth, replies in their order."""
     stack: list[tuple[Any, str | None]] = [(root, None) for root in reversed(roots)]
+    count = 0
     while stack:
         source, parent = stack.pop()
-        if not isinstance(source, dict) or not isinstance(source.get("message_id"), str):
+        if not isinstance(source, dict):
             continue
-        said = source.get("parent_id")
-        yield source, parent or (said if isinstance(said, str) else None)
-        replies = source.get("replies")
-        if isinstance(replies, list):
-            stack += [(reply, source["message_id"]) for reply in reversed(replies)]
+        count += 1
+        key = name_of(source.get("message_id")) or f"#{count}"
+        yield key, source, parent or name_of(source.get("parent_id"))
+        stack += [(reply, key) for reply in reversed(listed(source.get("replies")) or ())]
 
 
 def _best_path(parents: dict[str, str | None], sources: dict[str, Source]) -> set[str]:
@@ -143,11 +142,11 @@ def _rank(source: Source) -> tuple[bool, float]:
     return source.get("review_result") is False, number
 
 
-def _message(source: Source, parent: str | None, on_path: bool) -> Message:
+def _message(key: str, source: Source, parent: str | None, on_path: bool) -> Message:
     extra = {key: value for key, value in stated(source).items() if key not in _USED}
-    for key in ("rank", "review_result"):  # 0 and false say something here
-        if source.get(key) is not None:
-            extra[key] = source[key]
+    for name in ("rank", "review_result"):  # 0 and false say something here
+        if source.get(name) is not None:
+            extra[name] = source[name]
     role = _ROLES.get(str(source.get("role")))
     text = _text(source, "text")
     if text is None and source.get("text") is not None:
@@ -159,7 +158,7 @@ def _message(source: Source, parent: str | None, on_path: bool) -> Message:
         content=text or "",
         created_at=from_iso(_text(source, "created_date")),
         train=None if role else False,
-        source_id=source["message_id"],
+        source_id=key,
         parent_id=parent,
         on_path=on_path,
         extra=extra,
