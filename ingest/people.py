@@ -7,11 +7,13 @@ a ``user`` message that carries its speaker's name.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import compress
+from operator import not_
 from typing import Any, NamedTuple
 
 import msgspec
 
-from ingest.message import Attachment, Conversation, Message, Participant, conversation_id
+from ingest.message import Attachment, Conversation, Message, Participant, Role, conversation_id
 
 SESSION_GAP = timedelta(hours=6)
 """Silence after which a chat between people counts as a new conversation."""
@@ -85,23 +87,18 @@ def sessions(
             events.append(item)
             continue
         at = item.at
-        if lines and (_is_longer(last, at, gap) or len(lines) >= longest):
-            later = [event for event in events if _belongs_later(event, item, lines[-1])]
-            yield Session(lines, [event for event in events if event not in later])
-            lines, events = [], later
+        try:
+            silent = at is not None and last is not None and at - last > gap
+        except TypeError:  # one states a zone, the other does not: how far apart nobody knows
+            silent = False
+        if lines and (silent or len(lines) >= longest):
+            later = [_belongs_later(event, item, lines[-1]) for event in events]
+            yield Session(lines, list(compress(events, map(not_, later))))
+            lines, events = [], list(compress(events, later))
         lines.append(item)
         last = at or last
     if lines or events:
         yield Session(lines, events)
-
-
-def _is_longer(last: datetime | None, at: datetime | None, gap: timedelta) -> bool:
-    if last is None or at is None:
-        return False
-    try:
-        return at - last > gap
-    except TypeError:  # one states a zone, the other does not: nobody knows how far apart they are
-        return False
 
 
 def _belongs_later(event: Event, line: Line, before: Line) -> bool:
@@ -123,41 +120,43 @@ def turns(lines: Iterable[Line], as_assistant: Sequence[str]) -> Iterator[Messag
     other. A reply begins a turn of its own.
     """
     group: list[Line] = []
+    first: Line | None = None
     for line in lines:
-        if group and not _goes_on(group, line):
-            yield _turn(group, as_assistant)
-            group = []
-        group.append(line)
-    if group:
-        yield _turn(group, as_assistant)
+        if first is not None and _goes_on(first, line):
+            group.append(line)
+            continue
+        if first is not None:
+            yield _turn(first, group, as_assistant)
+        first, group = line, [line]
+    if first is not None:
+        yield _turn(first, group, as_assistant)
 
 
-def _goes_on(group: list[Line], line: Line) -> bool:
-    """Whether a line belongs to the turn of the lines before it."""
-    first = group[0]
-    if line.alone or first.alone:
-        return False
+def _goes_on(first: Line, line: Line) -> bool:
+    """Whether a line belongs to the turn that ``first`` began."""
     if line.speaker_id or first.speaker_id:
-        if line.speaker_id != first.speaker_id:
-            return False
-    elif line.speaker != first.speaker:
+        same = line.speaker_id == first.speaker_id
+    else:
+        same = line.speaker == first.speaker
+    if not same or line.alone or first.alone:
         return False
     return line.parent_id is None or line.parent_id == first.parent_id
 
 
-def _turn(group: list[Line], as_assistant: Sequence[str]) -> Message:
-    first = group[0]
-    text, attachments = first.text, first.attachments
-    extra = _facts(group)
+def _turn(first: Line, group: list[Line], as_assistant: Sequence[str]) -> Message:
+    chosen = is_assistant(first.speaker, first.speaker_id, as_assistant)
+    role: Role = "assistant" if chosen else "user"
+    text, attachments, extra = first.text, first.attachments, first.extra or {}
     if len(group) > 1:
         text = "\n".join([line.text for line in group if line.text])
         attachments = tuple([file for line in group for file in line.attachments])
+        extra = _facts(group)
         extra["parts"] = [[_iso(line.at), len(line.text)] for line in group]
-        if any([line.source_id for line in group]):
-            extra["part_ids"] = [line.source_id for line in group]
-    chosen = is_assistant(first.speaker, first.speaker_id, as_assistant)
+        ids = [line.source_id for line in group]
+        if any(ids):
+            extra["part_ids"] = ids
     return Message(
-        role="assistant" if chosen else "user",
+        role=role,
         content=text,
         name=first.speaker,
         attachments=attachments,
@@ -188,7 +187,7 @@ def _iso(at: datetime | None) -> str | None:
     if at is None:
         return None
     # without a zone the same text, five times as fast
-    return msgspec.to_builtins(at) if at.tzinfo is None else at.isoformat()  # type: ignore[no-any-return]
+    return msgspec.to_builtins(at) if at.tzinfo is None else at.isoformat()
 
 
 def _who(line: Line) -> tuple[str | None, str]:

@@ -10,7 +10,7 @@ from made import only, read
 
 from ingest.archive import open_export
 from ingest.errors import ExportError
-from ingest.importers import whatsapp
+from ingest.importers import whatsapp_lines
 from ingest.importers.base import Item, Skip
 from ingest.importers.whatsapp import WhatsApp
 from ingest.importers.whatsapp_dates import DateFormat
@@ -126,7 +126,7 @@ def test_the_order_is_inferred_from_the_whole_file(items, dates, order):
 
 
 def test_the_deciding_date_may_be_the_last_of_a_long_file(items, monkeypatch):
-    monkeypatch.setattr(whatsapp, "_BLOCK", 64)
+    monkeypatch.setattr(whatsapp_lines, "_BLOCK", 64)
     found = items(dated(*["1/2/26"] * 200, "1/13/26"))
     assert found[0].created_at == datetime(2026, 1, 2, 10, 0)  # type: ignore[union-attr]
 
@@ -221,7 +221,7 @@ def test_blocks_of_any_size_give_the_same(chat, monkeypatch, block):
         f"{H}{name}: z\u00eb\u20ac\r\nmore {n}\r\n\r\n" for n, name in enumerate("ABAAB" * 9)
     )
     whole = chat(text)
-    monkeypatch.setattr(whatsapp, "_BLOCK", block)
+    monkeypatch.setattr(whatsapp_lines, "_BLOCK", block)
     assert chat(text) == whole
     assert len(whole.messages) == 36
 
@@ -277,7 +277,7 @@ def test_a_poll_is_no_speech(chat, mark):
         ("<Medien ausgeschlossen>", Attachment("media"), ""),
         ("<Multimedia omitido>\nlook", Attachment("media"), "look"),
         ("\u200eimage omitted", Attachment("image"), ""),
-        ("\u200eBild weggelassen", Attachment("bild"), ""),
+        ("\u200eBild weggelassen", Attachment("image"), ""),
         ("\u200e<attached: 00000012-PHOTO.jpg>", Attachment("image", uri="00000012-PHOTO.jpg"), ""),
         ("IMG-1.jpg (file attached)\nlook here", Attachment("image", uri="IMG-1.jpg"), "look here"),
         ("\u200ePTT-1.opus (file attached)", Attachment("audio", uri="PTT-1.opus"), ""),
