@@ -8,7 +8,7 @@ from time import perf_counter
 
 import orjson
 
-from ingest.archive import Export, open_export
+from ingest.archive import Export, open_export, shown
 from ingest.errors import ExportError
 from ingest.importers.base import Importer, ImportOptions, Item, Reject, Skip
 from ingest.message import Conversation
@@ -17,6 +17,9 @@ from ingest.store import SourceRecord, Store
 
 BATCH_MESSAGES = 8192
 _BATCH_BYTES = 16 << 20
+_SURE = 0.85
+_MIXED_AT_MOST = 64
+"""A folder with more entries than this that is an export as a whole is not searched for others."""
 
 Progress = Callable[[int], None]
 """Called now and then with the number of conversations read so far."""
@@ -90,21 +93,34 @@ def find_exports(path: Path, format_name: str = "auto") -> list[tuple[Export, Im
     export = open_export(path)
     if format_name != "auto" or not export.is_folder:
         return [(export, choose(export, format_name))]
-    if marks := sniff(export):
+    marks = sniff(export)
+    children = [child for child in sorted(path.iterdir()) if _may_be_export(child)]
+    if marks and len(children) > _MIXED_AT_MOST:
         return [(export, marks[0][1])]
     found = [
-        (inner, marks[0][1])
-        for child in sorted(path.iterdir())
-        if not child.name.startswith(".") and (child.is_dir() or child.stat().st_size)
+        (inner, inner_marks[0])
+        for child in children
         for inner in [open_export(child)]
-        if (marks := sniff(inner))
+        if (inner_marks := sniff(inner))
     ]
+    if marks:
+        # the unpacked export of one importer; what others know for sure lies beside it
+        whole = marks[0][1]
+        others = [(inner, kind) for inner, (mark, kind) in found if mark >= _SURE and kind != whole]
+        return [(export, whole), *others]
     if not found:
         raise ExportError(
             f"{path}: nothing in this folder is recognised",
             "run 'turnmill formats' for what is read; name one with --format if you know it",
         )
-    return found
+    return [(inner, kind) for inner, (_, kind) in found]
+
+
+def _may_be_export(path: Path) -> bool:
+    """Whether to look into an entry of a folder: not hidden, no link, not empty."""
+    if path.name.startswith(".") or path.is_symlink():
+        return False
+    return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
 
 
 def import_export(
@@ -144,7 +160,7 @@ def _import_one(
         {"importer": importer.name, "version": importer.version, **asdict(options)},
         option=orjson.OPT_SORT_KEYS,
     ).decode()
-    source = Source(str(export.path), sha256, importer.name)
+    source = Source(shown(str(export.path)), sha256, importer.name)
     report = ImportReport(sources=[source])
     if known := store.source_record(sha256, key):
         report.read, report.rejected, report.skipped = known.read, known.rejected, known.skipped
