@@ -148,13 +148,7 @@ def _turn(first: Line, group: list[Line], as_assistant: Sequence[str]) -> Messag
     role: Role = "assistant" if chosen else "user"
     text, attachments, extra = first.text, first.attachments, first.extra or {}
     if len(group) > 1:
-        text = "\n".join([line.text for line in group if line.text])
-        attachments = tuple([file for line in group for file in line.attachments])
-        extra = _facts(group)
-        extra["parts"] = [[_iso(line.at), len(line.text)] for line in group]
-        ids = [line.source_id for line in group]
-        if any(ids):
-            extra["part_ids"] = ids
+        text, attachments, extra = _merged(group)
     return Message(
         role=role,
         content=text,
@@ -167,6 +161,29 @@ def _turn(first: Line, group: list[Line], as_assistant: Sequence[str]) -> Messag
         on_path=first.on_path,
         extra=extra,
     )
+
+
+def _merged(group: list[Line]) -> tuple[str, tuple[Attachment, ...], dict[str, Any]]:
+    """Text, attachments and facts of several lines."""
+    texts: list[str] = []
+    parts: list[list[Any]] = []
+    attachments: tuple[Attachment, ...] = ()
+    facts = False
+    ids = False
+    for line in group:
+        text = line.text
+        if text:
+            texts.append(text)
+        parts.append([_iso(line.at), len(text)])
+        if line.attachments:
+            attachments += line.attachments
+        facts = facts or bool(line.extra)
+        ids = ids or bool(line.source_id)
+    extra = _facts(group) if facts else {}
+    extra["parts"] = parts
+    if ids:
+        extra["part_ids"] = [line.source_id for line in group]
+    return "\n".join(texts), attachments, extra
 
 
 def _facts(group: list[Line]) -> dict[str, Any]:

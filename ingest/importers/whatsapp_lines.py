@@ -26,7 +26,7 @@ from ingest.people import Event, Line
 _OTHER_MARKS = "\u200f\u202a\u202b\u202c\u202d\u202e\ufeff"
 _MARKS = f"[{MARK}{_OTHER_MARKS}]*+"
 _NAME = rf"({MARK}?+[^\n:]{{1,120}}+: ?+)?+"
-_IDLE_MARK = re.compile(rb"\xe2\x80[\x8f\xaa-\xae]|\xef\xbb\xbf")
+_IDLE_MARK = re.compile(rb"\xe2\x80[\x8f\xaa-\xae]")
 _LONGEST_HEAD = 120
 _BLOCK = 1 << 20
 
@@ -74,7 +74,7 @@ def dates_in(file: BinaryIO, style: Style) -> Iterator[str]:
         for line in piece.split(b"\n"):
             # most lines are of the day of the line before
             if not line.startswith(last):
-                head = style.head.match("\n" + line[:_LONGEST_HEAD].decode("utf-8", "replace"))
+                head = _head_at(b"\n" + line[:_LONGEST_HEAD], 0, style)
                 if head:
                     yield head[1]
                     last = head.string[1 : head.end(1)].encode()
@@ -142,19 +142,22 @@ class _Speakers:
 
 
 def _blocks(file: BinaryIO, style: Style) -> Iterator[str]:
-    """The file as text in blocks that begin with the newline before a head."""
-    pending = "\n"
+    """The file as text in blocks of whole messages, each after a newline."""
+    rest = b"\n"
     for piece in _pieces(file):
-        text = _without_idle_marks(piece).decode("utf-8", "replace")
-        start = len(pending) - 1
-        pending += text
-        border = pending.rfind("\n", start)
-        while border > 0 and not style.head.match(pending, border):
-            border = pending.rfind("\n", start, border)
+        block = rest + piece
+        border = block.rfind(b"\n", len(rest) - 1)
+        while border > 0 and not _head_at(block, border, style):
+            border = block.rfind(b"\n", len(rest) - 1, border)
         if border > 0:
-            yield pending[:border]
-            pending = pending[border:]
-    yield pending
+            yield _text(block[:border])
+            block = block[border:]
+        rest = block
+    yield _text(rest)
+
+
+def _head_at(block: bytes, newline: int, style: Style) -> re.Match[str] | None:
+    return style.head.match(block[newline : newline + _LONGEST_HEAD].decode("utf-8", "replace"))
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
@@ -173,6 +176,8 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
     yield rest.replace(b"\r\n", b"\n")
 
 
-def _without_idle_marks(text: bytes) -> bytes:
-    """UTF-8 without the marks that mean nothing; far quicker here than in decoded text."""
-    return _IDLE_MARK.sub(b"", text) if _IDLE_MARK.search(text) else text
+def _text(piece: bytes) -> str:
+    """UTF-8 as text without the marks that mean nothing: they are found faster before decoding."""
+    if _IDLE_MARK.search(piece):
+        piece = _IDLE_MARK.sub(b"", piece)
+    return piece.decode("utf-8", "replace").replace("\ufeff", "")
