@@ -32,6 +32,8 @@ _UTF8_NAME = 0x800
 
 _JUNK_PARTS = {"__MACOSX"}
 _JUNK_NAMES = {".DS_Store", "Thumbs.db", "desktop.ini"}
+# sign-in and billing data of a Grok account lie beside its conversations: never even opened
+_ACCOUNT_NAMES = {"prod-mc-auth-mgmt-api.json", "prod-mc-billing.json"}
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def _is_junk(name: str) -> bool:
     return (
         bool(_JUNK_PARTS.intersection(pure.parts))
         or pure.name in _JUNK_NAMES
+        or pure.name in _ACCOUNT_NAMES
         or pure.name.startswith("._")
     )
 

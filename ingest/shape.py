@@ -54,14 +54,29 @@ _MEDIA = {
     ".jpg", ".jpeg", ".png", ".gif", ".webp", ".heic", ".svg", ".mp3", ".m4a", ".ogg", ".opus",
     ".wav", ".mp4", ".mov", ".webm", ".mkv", ".pdf", ".zip", ".gz", ".docx", ".xlsx", ".pptx",
 }  # fmt: skip
+_TEXT = {".json", ".jsonl", ".txt"}
+_LOOKED_AT = 64
 
 
 def like(export: Export, test: Callable[[Peek], bool]) -> Iterator[Member]:
     """The members whose beginning passes ``test``; media by their suffix are not opened."""
-    for member in export.members:
-        suffix = PurePosixPath(member.name).suffix.lower()
-        if suffix not in _MEDIA and test(peek(member)):
-            yield member
+    return (member for member in export.members if _may_be_text(member) and test(peek(member)))
+
+
+def holds(export: Export, test: Callable[[Peek], bool]) -> bool:
+    """Whether the beginning of a member passes ``test``, among the likeliest ones to hold text.
+
+    An export may have thousands of members, and every importer asks.
+    """
+    likely = sorted(
+        (member for member in export.members if _may_be_text(member)),
+        key=lambda member: PurePosixPath(member.name).suffix.lower() not in _TEXT,
+    )
+    return any(test(peek(member)) for member in likely[:_LOOKED_AT])
+
+
+def _may_be_text(member: Member) -> bool:
+    return PurePosixPath(member.name).suffix.lower() not in _MEDIA
 
 
 def peek(member: Member) -> Peek:
@@ -69,7 +84,7 @@ def peek(member: Member) -> Peek:
     return peek_bytes(member.head(), whole=member.size <= len(member.head()))
 
 
-@lru_cache(maxsize=16)  # every importer asks about the same file in turn
+@lru_cache(maxsize=_LOOKED_AT)  # every importer asks about the same file in turn
 def peek_bytes(head: bytes, *, whole: bool) -> Peek:
     """Look at the first bytes of a file.
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
-from ingest.archive import Export, Member
+from ingest.archive import Export
 from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject, Skip
+from ingest.importers.chatgpt_citations import is_cited, resolve
+from ingest.importers.chatgpt_files import with_files
 from ingest.loose import loads_loose
 from ingest.message import ROLES, Attachment, Conversation, Message, ToolCall, conversation_id
-from ingest.shape import peek
+from ingest.shape import Peek, holds, like
 from ingest.stream import Broken, Element, iter_array
 from ingest.times import from_epoch
 from ingest.tree import nearest, newest_leaf, path_to, reading_order
@@ -41,6 +43,9 @@ class _Metadata(msgspec.Struct, gc=False):
     is_visually_hidden_from_conversation: bool | None = None
     model_slug: str | None = None
     aggregate_result: Any = None
+    attachments: Any = None
+    content_references: Any = None
+    citations: Any = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -72,6 +77,7 @@ class _Conversation(msgspec.Struct, gc=False):
     gizmo_id: str | None = None
 
 
+_NO_METADATA = _Metadata()
 _decode = msgspec.json.Decoder(_Conversation).decode
 
 _SYSTEM_TYPES = {"user_editable_context", "model_editable_context", "app_pairing_content"}
@@ -87,33 +93,21 @@ class ChatGPT:
     version = 1
 
     def sniff(self, export: Export) -> float:
-        """Sure when an array's first element has ``mapping`` (and no ``inserted_at``)."""
-        return 0.95 if any(_is_ours(member) for member in _candidates(export)) else 0.0
+        """Sure when the first conversation has ``mapping`` (and no ``inserted_at``)."""
+        return 0.95 if holds(export, _is_ours) else 0.0
 
     def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:  # noqa: ARG002
         """Every conversation of every shard."""
-        members = list(_candidates(export))
-        if len(members) > 1:
-            members = [member for member in members if _is_ours(member)]
+        members = export.members if len(export.members) == 1 else like(export, _is_ours)
         for member in members:
             with member.open() as file:
-                for item in iter_array(file, _decode):
+                for item in iter_array(file, _decode, path=("conversations",)):
                     yield _item(member.name, item)
 
 
-def _candidates(export: Export) -> Iterator[Member]:
-    if len(export.members) == 1:
-        yield from export.members
-        return
-    for member in export.members:
-        if member.base.startswith("conversations") and member.base.endswith(".json"):
-            yield member
-
-
-def _is_ours(member: Member) -> bool:
-    look = peek(member)
-    first = look.first
-    return look.kind == "array" and "mapping" in first and "inserted_at" not in first
+def _is_ours(look: Peek) -> bool:
+    first = look.first_of("conversations")
+    return "mapping" in first and "inserted_at" not in first
 
 
 def _item(file: str, item: Element | Broken) -> Item:
@@ -190,6 +184,9 @@ def _message(
     if metadata is not None and metadata.model_slug:
         extra["model_slug"] = metadata.model_slug
     text, attachments, unknown = _text(content)
+    if is_cited(text):
+        cited = metadata or _NO_METADATA
+        text = resolve(text, cited.content_references, cited.citations)
     if unknown:
         extra["parts"] = unknown
     train: bool | None = None
@@ -222,7 +219,8 @@ def _message(
             train = False
         if metadata.aggregate_result is not None:
             extra["aggregate_result"] = metadata.aggregate_result
-            text = text or _aggregate_text(metadata.aggregate_result)
+            text = text or resolve(_aggregate_text(metadata.aggregate_result), None, None)
+        attachments = with_files(attachments, metadata.attachments)
     return Message(
         role=role,  # type: ignore[arg-type]
         content=text,
