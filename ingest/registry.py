@@ -6,9 +6,14 @@ from importlib.metadata import entry_points
 
 from ingest.archive import Export
 from ingest.errors import ExportError
+from ingest.importers.ai_studio import AIStudio
 from ingest.importers.alpaca import Alpaca
 from ingest.importers.base import Importer
 from ingest.importers.chatgpt import ChatGPT
+from ingest.importers.claude import Claude
+from ingest.importers.deepseek import DeepSeek
+from ingest.importers.gemini import Gemini
+from ingest.importers.grok import Grok
 from ingest.importers.oasst import Oasst
 from ingest.importers.openai_messages import OpenAIMessages
 from ingest.importers.preference import Preference
@@ -18,6 +23,11 @@ from ingest.importers.whatsapp import WhatsApp
 
 _BUILT_IN: tuple[Callable[[], Importer], ...] = (
     ChatGPT,
+    Grok,
+    Gemini,
+    DeepSeek,
+    Claude,
+    AIStudio,
     WhatsApp,
     OpenAIMessages,
     ShareGPT,
