@@ -9,16 +9,24 @@ from ingest.errors import ExportError
 from ingest.importers.ai_studio import AIStudio
 from ingest.importers.alpaca import Alpaca
 from ingest.importers.base import Importer
+from ingest.importers.characterai import CharacterAI
 from ingest.importers.chatgpt import ChatGPT
 from ingest.importers.claude import Claude
+from ingest.importers.copilot import Copilot
 from ingest.importers.deepseek import DeepSeek
 from ingest.importers.gemini import Gemini
 from ingest.importers.grok import Grok
+from ingest.importers.lechat import LeChat
+from ingest.importers.librechat import LibreChat
+from ingest.importers.lmstudio import LMStudio
 from ingest.importers.oasst import Oasst
 from ingest.importers.openai_messages import OpenAIMessages
+from ingest.importers.openwebui import OpenWebUI
+from ingest.importers.perplexity import Perplexity
 from ingest.importers.preference import Preference
 from ingest.importers.prompt_completion import PromptCompletion
 from ingest.importers.sharegpt import ShareGPT
+from ingest.importers.sillytavern import SillyTavern
 from ingest.importers.whatsapp import WhatsApp
 
 _BUILT_IN: tuple[Callable[[], Importer], ...] = (
@@ -35,6 +43,14 @@ _BUILT_IN: tuple[Callable[[], Importer], ...] = (
     Preference,
     PromptCompletion,
     Oasst,
+    CharacterAI,
+    Copilot,
+    LeChat,
+    LibreChat,
+    LMStudio,
+    OpenWebUI,
+    Perplexity,
+    SillyTavern,
 )
 
 ENTRY_POINTS = "turnmill.importer"

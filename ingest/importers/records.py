@@ -12,9 +12,12 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from ingest.archive import Export, Member
-from ingest.importers.base import Reject, Skip
-from ingest.loose import loads_loose
+from ingest.deep import loads_deep
+from ingest.importers.base import Item, Reject, Skip
+from ingest.loose import TOO_DEEP, loads_loose
+from ingest.message import Conversation
 from ingest.stream import Broken, iter_array
+from ingest.times import in_zone
 
 T = TypeVar("T")
 
@@ -62,11 +65,35 @@ def records(
 
 def whole(member: Member, kind: type[T]) -> Record[T] | Reject:
     """A member that is one record, such as one conversation."""
+    raw = _read(member)
+    return raw if isinstance(raw, Reject) else record(raw, kind, member.name)
+
+
+def document(member: Member) -> Record[Any] | Reject:
+    """A member that is one JSON document, as decoded, however deep it is nested."""
+    raw = _read(member)
+    if isinstance(raw, Reject):
+        return raw
+    try:
+        return Record(member.name, msgspec.json.decode(raw))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return Record(member.name, loads_loose(raw))
+    except ValueError as error:
+        if str(error) != TOO_DEEP:
+            return Reject(member.name, _fault(error), "export it again")
+    try:
+        return Record(member.name, loads_deep(raw))
+    except ValueError as error:
+        return Reject(member.name, _fault(error), "export it again")
+
+
+def _read(member: Member) -> bytes | Reject:
     if member.size > MAX_FILE:
         return Reject(member.name, f"larger than {MAX_FILE >> 20} MiB", "is this one conversation?")
     with member.open() as file:
-        raw = file.read().removeprefix(b"\xef\xbb\xbf")
-    return record(raw, kind, member.name)
+        return file.read().removeprefix(b"\xef\xbb\xbf")
 
 
 def record(raw: bytes, kind: type[T], where: str) -> Record[T] | Reject:
@@ -178,3 +205,17 @@ def ours(
 def as_text(value: Any) -> str:
     """A value as text: text as it is, everything else as JSON."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def zoned(item: Item, zone: str | None) -> Item:
+    """A conversation with its naive times as local to ``zone``; other items as they are."""
+    if zone is None or not isinstance(item, Conversation):
+        return item
+    return msgspec.structs.replace(
+        item,
+        created_at=in_zone(item.created_at, zone),
+        messages=tuple(
+            msgspec.structs.replace(message, created_at=in_zone(message.created_at, zone))
+            for message in item.messages
+        ),
+    )
