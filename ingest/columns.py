@@ -102,7 +102,9 @@ def message_columns(ords: Sequence[int], conversations: Sequence[Conversation]) 
     messages = [message for c in conversations for message in c.messages]
     counts = [len(c.messages) for c in conversations]
     positions = [np.arange(count, dtype=np.int32) for count in counts]
+    times = [m.created_at for m in messages]
     strings = pa.string()
+    # the commonest values are settled here: a call for each of millions costs more than its work
     return pa.table(
         [
             pa.array(np.repeat(np.asarray(ords, dtype=np.int64), counts)),
@@ -111,16 +113,16 @@ def message_columns(ords: Sequence[int], conversations: Sequence[Conversation]) 
             pa.array([m.content for m in messages], strings),
             pa.array([m.name for m in messages], strings),
             pa.array([m.reasoning for m in messages], strings),
-            pa.array([_text(m.tool_calls) for m in messages], strings),
+            pa.array([_text(m.tool_calls) if m.tool_calls else None for m in messages], strings),
             pa.array([m.tool_call_id for m in messages], strings),
-            pa.array([_text(m.attachments) for m in messages], strings),
-            pa.array([_time(m.created_at) for m in messages], _US),
-            pa.array([_zoned(m.created_at) for m in messages], pa.bool_()),
+            pa.array([_text(m.attachments) if m.attachments else None for m in messages], strings),
+            pa.array([_time(at) if at is not None and at.tzinfo else at for at in times], _US),
+            pa.array([None if at is None else at.tzinfo is not None for at in times], pa.bool_()),
             pa.array([m.train for m in messages], pa.bool_()),
             pa.array([m.source_id for m in messages], strings),
             pa.array([m.parent_id for m in messages], strings),
             pa.array([m.on_path for m in messages], pa.bool_()),
-            pa.array([_text(m.extra) for m in messages], strings),
+            pa.array([_text(m.extra) if m.extra else None for m in messages], strings),
         ],
         schema=MESSAGES,
     )
