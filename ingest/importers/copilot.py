@@ -7,6 +7,7 @@ direction is read from each file, since question and answer often carry the same
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from ingest.errors import ExportError
 from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject, Skip
 from ingest.importers.records import certainty, ours
 from ingest.message import Conversation, Message, Role, conversation_id
+from ingest.shape import peek
 from ingest.times import from_iso, in_zone
 
 _HEADERS = {
@@ -78,8 +80,11 @@ def _columns(header: list[str]) -> dict[str, int] | None:
 
 
 def _is_ours(member: Member) -> bool:
-    head = member.head().decode("utf-8-sig", "replace").split("\n", 1)[0]
-    return "," in head and _columns(next(csv.reader([head]), [])) is not None
+    look = peek(member)
+    if look.kind != "text":
+        return False
+    first = re.split(r"[\r\n]", look.text, maxsplit=1)[0]
+    return _columns([cell.strip().strip('"') for cell in first.split(",")]) is not None
 
 
 def _conversations(member: Member, options: ImportOptions) -> Iterator[Item]:
