@@ -154,11 +154,12 @@ def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
 
 def _counts(table: pa.Table) -> SplitCounts:
     roles = cast(pl.DataFrame, pl.from_arrow(table.select(["messages"])))
-    flat = roles.explode("messages").unnest("messages")["role"] if len(roles) else pl.Series([])
+    # a conversation without messages explodes into one null
+    flat = roles.explode("messages")["messages"].struct.field("role").drop_nulls()
     return SplitCounts(
         conversations=table.num_rows,
         messages=len(flat),
-        assistant_messages=int((flat == "assistant").sum()) if len(flat) else 0,
+        assistant_messages=int((flat == "assistant").sum()),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
 from ingest.errors import SpecError, UserError
 from ingest.files import read_json, sha256_file
@@ -21,6 +21,8 @@ from ingest.workspace import Workspace
 MANIFEST = "manifest.json"
 SPLITS = ("train", "validation", "test")
 """Every split a version may have, in the order in which they are shown."""
+
+_AGAIN = "build the version again"
 
 Spec = TypeVar("Spec", bound=BaseModel)
 
@@ -47,6 +49,12 @@ class SplitSpec(_Value):
 
     validation: float = Field(default=0.05, ge=0, lt=1, description="share of conversations")
     test: float = Field(default=0.05, ge=0, lt=1, description="share of conversations")
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> "SplitSpec":
+        if self.validation + self.test >= 1:
+            raise ValueError("validation and test together must be less than 1")
+        return self
 
 
 class DatasetSpec(_Value):
@@ -133,9 +141,13 @@ class DatasetVersion(_Value):
         for name, info in self.files.items():
             file = self.path / name
             if not file.is_file():
-                raise VersionError(f"{file}: missing", "build the version again")
+                raise VersionError(f"{file}: missing", _AGAIN)
             if file.stat().st_size != info.bytes or sha256_file(file) != info.sha256:
-                raise VersionError(f"{file}: differs from manifest.json", "build the version again")
+                raise VersionError(f"{file}: differs from {MANIFEST}", _AGAIN)
+
+
+class _Manifest(RootModel[dict[str, Any]]):
+    """What a manifest file holds, before its keys are looked at."""
 
 
 def load_spec(path: Path) -> DatasetSpec:
@@ -153,6 +165,8 @@ def parse_toml(path: Path, kind: type[Spec]) -> Spec:
         return kind.model_validate(tomllib.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         raise SpecError(f"{path}: no such file", "name a TOML spec file") from None
+    except OSError as error:
+        raise SpecError(f"{path}: {error.strerror}", "name a TOML spec file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: {error}", "this must be a TOML file") from None
     except ValidationError as error:
@@ -163,8 +177,12 @@ def parse_toml(path: Path, kind: type[Spec]) -> Spec:
 
 def list_versions(workspace: Workspace, name: str | None = None) -> list[DatasetVersion]:
     """All sealed versions, oldest first; only of ``name`` if given."""
-    pattern = f"{name or '*'}/*/{MANIFEST}"
-    versions = [open_version(file.parent) for file in workspace.datasets.glob(pattern)]
+    versions = [
+        open_version(file.parent)
+        for file in workspace.datasets.glob(f"*/*/{MANIFEST}")
+        # a hidden folder is a build that died before it got its name
+        if name in (None, file.parent.parent.name) and not file.parent.name.startswith(".")
+    ]
     return sorted(versions, key=lambda version: (version.created_at, version.fingerprint))
 
 
@@ -176,12 +194,15 @@ def open_version(folder: Path) -> DatasetVersion:
     """
     file = folder / MANIFEST
     try:
-        return DatasetVersion.model_validate({**read_json(file), "path": folder})
+        return DatasetVersion.model_validate({**_Manifest(read_json(file)).root, "path": folder})
     except FileNotFoundError:
         raise VersionError(f"{folder}: holds no {MANIFEST}", "run 'turnmill versions'") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the manifest"
+        raise VersionError(f"{file}: {place}: {first['msg']}", _AGAIN) from None
     except ValueError as error:
-        detail = str(error).splitlines()[0]
-        raise VersionError(f"{file}: {detail}", "build the version again") from None
+        raise VersionError(f"{file}: {str(error).splitlines()[0]}", _AGAIN) from None
 
 
 def load_version(ref: str, workspace: Workspace) -> DatasetVersion:
@@ -194,7 +215,7 @@ def load_version(ref: str, workspace: Workspace) -> DatasetVersion:
     if (folder / MANIFEST).is_file():
         return open_version(folder)
     name, _, which = ref.partition("@")
-    versions = list_versions(workspace, name) if name else list_versions(workspace)
+    versions = list_versions(workspace, name or None) if name or which else []
     if which not in ("", "latest"):
         versions = [version for version in versions if version.fingerprint.startswith(which)]
         if len({version.fingerprint for version in versions}) > 1:

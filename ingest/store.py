@@ -29,7 +29,9 @@ _CONFIG = {
     "autoload_known_extensions": "false",
 }
 _DISK_FAULTS = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
-_DAMAGED = ("Corrupt database", "not a valid DuckDB", "Could not read", "Is a directory")
+# "Extension": the file is of another database, which DuckDB would fetch a reader for
+_DAMAGED = ("Corrupt database", "not a valid DuckDB", "Could not read", "Is a directory",
+            "Extension ")  # fmt: skip
 
 
 class SourceRecord(NamedTuple):

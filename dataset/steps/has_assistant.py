@@ -6,7 +6,7 @@ from dataset.steps.base import StepResult, keep
 
 
 class HasAssistant:
-    """A conversation needs an assistant message that is trained and has something before it."""
+    """A conversation needs an assistant message that is trained and a user message before it."""
 
     name = "has-assistant"
     title = "drop conversations without a trainable assistant turn"
@@ -16,14 +16,19 @@ class HasAssistant:
         message = pl.element().struct
         assistant = message.field("role") == "assistant"
         trained = assistant & message.field("train").fill_null(value=True)
+        user = message.field("role") == "user"
         messages = pl.col("messages")
+        first_user = messages.list.eval(user.arg_true()).list.first()
+        last_trained = messages.list.eval(trained.arg_true()).list.last()
         reasons = frame.select(
             pl.when(~messages.list.eval(assistant).list.any())
             .then(pl.lit("no assistant turn"))
             .when(~messages.list.eval(trained).list.any())
             .then(pl.lit("no trained assistant turn"))
-            .when(~messages.list.eval(message.field("role") == "user").list.any())
+            .when(~messages.list.eval(user).list.any())
             .then(pl.lit("no user turn"))
+            .when(first_user > last_trained)
+            .then(pl.lit("no user turn before the assistant's"))
             .otherwise(pl.lit(None, pl.String))
             .alias("reason")
         ).to_series()
