@@ -12,8 +12,8 @@ HEAD = """# The command line
 Written by `make docs` from `turnmill COMMAND --help`; do not edit.
 
 Every command takes `--help`. `--json` prints exactly one JSON document on stdout; progress and
-errors go to stderr. Exit codes: 0 done, 1 a bug of ours, 2 the user can fix it, 3 done but something
-was quarantined or a gate did not pass, 130 interrupted.
+errors go to stderr. Exit codes: 0 done, 1 a bug of ours, 2 the user can fix it, 3 done but
+something was quarantined or a gate did not pass, 130 interrupted.
 """
 
 

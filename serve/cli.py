@@ -348,8 +348,11 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:  # a wrong flag or argument
         from serve.terminal import print_error
 
-        print_error(UserError(str(error), "see 'turnmill --help', or '--help' after the command"))
+        hint = "see 'turnmill --help', or '--help' after the command"
+        print_error(UserError(error.format_message(), hint))
         return 2
+    except SystemExit:  # whoever reads our output has enough of it
+        return 141
     except KeyboardInterrupt:
         result = 130
     if result == 130:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
+import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -15,17 +15,27 @@ from ingest.errors import UserError
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+# an export may hold escape sequences that rename windows, move the cursor or fill the clipboard
+_CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
 
 def print_json(value: Any) -> None:
     """Print exactly one JSON document on stdout."""
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+    # not orjson: exports hold integers beyond 64 bits
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    sys.stdout.flush()
+
+
+def safe(text: object) -> str:
+    """Foreign text to put into markup: it neither colours nor commands the terminal."""
+    return escape(str(text).translate(_CONTROLS))
 
 
 def print_error(error: UserError) -> None:
     """Print the two lines of an error: what is wrong, and what to do."""
-    err.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
-    if error.hint:
-        err.print(f"[bold]hint:[/] {escape(error.hint)}", soft_wrap=True)
+    for style, name, text in (("bold red", "error", error.message), ("bold", "hint", error.hint)):
+        if text:
+            err.print(f"[{style}]{name}:[/] {safe(text.replace(chr(10), ' '))}", soft_wrap=True)
 
 
 def note(text: str) -> None:
@@ -34,15 +44,21 @@ def note(text: str) -> None:
 
 
 def table(
-    title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[int] = ()
+    title: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    right: Sequence[int] = (),
+    console: Console = out,
 ) -> None:
-    """Print a table on stdout.
+    """Print a table.
 
     Args:
         title: above it.
         headings: of the columns.
         rows: cells; anything is shown by ``str``, None as nothing.
         right: numbers of the columns that hold figures.
+        console: stdout, or stderr where the table is no result.
     """
     sheet = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
     for number, heading in enumerate(headings):
@@ -53,8 +69,8 @@ def table(
             no_wrap=number == 0,  # names and ids are copied from here
         )
     for row in rows:
-        sheet.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
-    out.print(sheet)
+        sheet.add_row(*("" if cell is None else safe(cell) for cell in row))
+    console.print(sheet)
 
 
 def facts(title: str, pairs: Mapping[str, Any]) -> None:
@@ -63,7 +79,7 @@ def facts(title: str, pairs: Mapping[str, Any]) -> None:
         out.print(f"[bold]{escape(title)}[/]")
     width = max((len(name) for name in pairs), default=0)
     for name, value in pairs.items():
-        out.print(f"  [dim]{name:<{width}}[/]  {escape(str(value))}", soft_wrap=True)
+        out.print(f"  [dim]{name:<{width}}[/]  {safe(value)}", soft_wrap=True)
 
 
 @contextlib.contextmanager

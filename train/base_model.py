@@ -52,8 +52,8 @@ CHAT_TEMPLATE = """\
 
 _ROW_TOKENS = 128
 # small batches: with so little text, many updates teach more than smooth gradients
-_BATCH_TOKENS = 128
-_LEARNING_RATE = 3e-3
+_BATCH_TOKENS = 256
+_LEARNING_RATE = 2e-3
 
 
 class BaseModelError(UserError):
@@ -99,11 +99,11 @@ def make_base_model(
     """Make a Llama of about 5 million parameters that has read ``texts``, and save it.
 
     Args:
-        texts: plain text of messages, no chat format.
+        texts: plain text, no chat format; a conversation each, a message a line, teaches most.
         out: the folder to write; must not exist. It appears whole or not at all.
         seed: the same seed, texts and machine give the same weights.
         vocab_size: of the tokenizer.
-        steps: of pre-training, about 130 tokens each.
+        steps: of pre-training, about 260 tokens each.
         on_progress: called with step, steps and loss.
 
     Returns:

@@ -25,7 +25,7 @@ _FILES = {
     "openai/messages.jsonl": (),
 }
 _SPEC = DatasetSpec(name="demo", split=SplitSpec(validation=0.06, test=0.12))
-_PRETRAIN_STEPS = 240
+_PRETRAIN_STEPS = 260
 
 
 def samples_folder() -> Path:
@@ -154,7 +154,10 @@ def _base(version: DatasetVersion, workspace: Workspace) -> Path:
     if folder.is_dir():
         _say(f"{folder.name} is there already")
         return folder
-    texts = [message["content"] for row in version.rows("train") for message in row["messages"]]
+    texts = [
+        "\n".join(message["content"] for message in row["messages"] if message["content"])
+        for row in version.rows("train")
+    ]
     with terminal.counting("pre-training the embedded base") as count:
         make_base_model(
             texts, folder, steps=_PRETRAIN_STEPS, on_progress=lambda step, _of, _loss: count(step)
@@ -165,7 +168,7 @@ def _base(version: DatasetVersion, workspace: Workspace) -> Path:
 
 def _mask(version: DatasetVersion, base: str, workspace: Workspace) -> None:
     (view,) = masks.views(version.ref, base, workspace, 1)
-    masks.show(view)
+    masks.show(view, terminal.err)
 
 
 def _train(version: DatasetVersion, base: str, workspace: Workspace) -> Any:
@@ -209,7 +212,7 @@ def _tell_merge(proof: dict[str, Any]) -> None:
 def _ask(url: str, model: str) -> None:
     from openai import OpenAI
 
-    question = "When are you open on Saturday?"
+    question = "Who is Pippa?"
     with OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
         messages: Any = [{"role": "user", "content": question}]
         whole = client.chat.completions.create(
@@ -239,8 +242,9 @@ def _tell_scores(result: Evaluation) -> None:
             ("difference", f"{delta.mean:+.3f}", _interval(delta), delta.n),
         ],
         right=(1, 3),
+        console=terminal.err,
     )
-    terminal.out.print(f"report  [bold]{result.page}[/]", soft_wrap=True)
+    _say(f"report  [bold]{result.page}[/]")
 
 
 def _interval(score: Any) -> str:

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from ingest.importers.base import ImportOptions
 from ingest.load import ImportReport, import_export
 from ingest.message import Conversation, Message
@@ -12,6 +10,7 @@ from ingest.registry import importers
 from ingest.store import Where, open_store
 from ingest.workspace import Workspace
 from serve import terminal
+from serve.terminal import safe
 
 _COLOURS = {"assistant": "green", "user": "cyan", "system": "magenta", "developer": "magenta",
             "tool": "yellow"}  # fmt: skip
@@ -62,7 +61,7 @@ def _people_warnings(options: ImportOptions) -> list[str]:
 def show_import(report: ImportReport) -> None:
     """Print what an import did."""
     for source in report.sources:
-        terminal.out.print(f"[bold]{escape(source.path)}[/] [dim]{source.importer}[/]")
+        terminal.out.print(f"[bold]{safe(source.path)}[/] [dim]{source.importer}[/]")
     skipped = ", ".join(f"{count} {reason}" for reason, count in report.skipped.items())
     terminal.facts(
         "",
@@ -78,7 +77,7 @@ def show_import(report: ImportReport) -> None:
         },
     )
     for warning in report.warnings:
-        terminal.note(f"[yellow]note:[/] {escape(warning)}")
+        terminal.note(f"[yellow]note:[/] {safe(warning)}")
 
 
 def rejects(workspace: Workspace) -> list[dict[str, Any]]:
@@ -168,7 +167,7 @@ def _message_json(message: Message) -> dict[str, Any]:
 
 def show_conversation(found: Conversation, *, branches: bool) -> None:
     """Print one conversation, a block a message."""
-    terminal.out.print(f"[bold]{escape(found.title or 'untitled')}[/] [dim]{found.id}[/]")
+    terminal.out.print(f"[bold]{safe(found.title or 'untitled')}[/] [dim]{found.id}[/]")
     for message in found.messages:
         if not (branches or message.on_path):
             continue
@@ -177,12 +176,12 @@ def show_conversation(found: Conversation, *, branches: bool) -> None:
         name = f" {message.name}" if message.name else ""
         mark = f" [dim]({', '.join(marks)})[/]" if marks else ""
         colour = _COLOURS[message.role]
-        terminal.out.print(f"[{colour} bold]{message.role}[/][{colour}]{escape(name)}[/]{mark}")
+        terminal.out.print(f"[{colour} bold]{message.role}[/][{colour}]{safe(name)}[/]{mark}")
         for line in (message.reasoning or "").splitlines():
-            terminal.out.print(f"  [dim italic]{escape(line)}[/]")
+            terminal.out.print(f"  [dim italic]{safe(line)}[/]")
         for line in message.content.splitlines():
-            terminal.out.print(f"  {escape(line)}")
+            terminal.out.print(f"  {safe(line)}")
         for call in message.tool_calls:
-            terminal.out.print(f"  [yellow]{escape(call.name)}[/]({escape(call.arguments)})")
+            terminal.out.print(f"  [yellow]{safe(call.name)}[/]({safe(call.arguments)})")
         for each in message.attachments:
-            terminal.out.print(f"  [dim]\\[{each.kind}: {escape(each.name or each.uri or '')}][/]")
+            terminal.out.print(f"  [dim]\\[{each.kind}: {safe(each.name or each.uri or '')}][/]")

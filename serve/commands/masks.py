@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from rich.markup import escape
+from rich.console import Console
 from rich.text import Text
 
 from ingest.workspace import Workspace
@@ -59,18 +59,15 @@ def views(source: str, tokenizer_ref: str, workspace: Workspace, limit: int) -> 
     return [view(chat, tokenizer) for chat in chats]
 
 
-def show(found: MaskView) -> None:
-    """Print one view: trained tokens in colour, context dim."""
+def show(found: MaskView, console: Console = terminal.out) -> None:
+    """Print one view: trained tokens in colour, context dim; without colour, in brackets."""
     trained = sum(found.loss_mask)
-    terminal.out.print(
+    console.print(
         f"[{TRAINED}]trained[/] {trained} of {len(found.loss_mask)} tokens, "
         f"[{CONTEXT}]context[/] {len(found.loss_mask) - trained}"
     )
     text = Text()
     for piece, is_trained in found.pieces:
-        text.append(piece, style=TRAINED if is_trained else CONTEXT)
-    if not terminal.out.is_terminal:  # without colour, brackets say the same
-        marked = "".join(f"[[{piece}]]" if ours else piece for piece, ours in found.pieces)
-        terminal.out.print(escape(marked), soft_wrap=True)
-        return
-    terminal.out.print(text, soft_wrap=True)
+        shown = f"[[{piece}]]" if is_trained and not console.is_terminal else piece
+        text.append(shown, style=TRAINED if is_trained else CONTEXT)
+    console.print(text, soft_wrap=True)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from train.merge import MergeCertificate, merge_run
 
 from ingest.errors import UserError
 from ingest.workspace import Workspace
 from serve import terminal
 from train.launchers.base import OnEvent
+from train.merge import MergeCertificate, merge_run
 from train.plan import TrainPlan
 from train.record import RunRecord, list_runs, open_run
 from train.run import new_run_id, plan_run, start_run
