@@ -12,9 +12,12 @@ from ingest.importers.base import Importer
 from ingest.importers.characterai import CharacterAI
 from ingest.importers.chatgpt import ChatGPT
 from ingest.importers.claude import Claude
+from ingest.importers.claude_code import ClaudeCode
+from ingest.importers.codex import Codex
 from ingest.importers.copilot import Copilot
 from ingest.importers.deepseek import DeepSeek
 from ingest.importers.gemini import Gemini
+from ingest.importers.gemini_cli import GeminiCLI
 from ingest.importers.grok import Grok
 from ingest.importers.lechat import LeChat
 from ingest.importers.librechat import LibreChat
@@ -43,6 +46,9 @@ _BUILT_IN: tuple[Callable[[], Importer], ...] = (
     Preference,
     PromptCompletion,
     Oasst,
+    ClaudeCode,
+    Codex,
+    GeminiCLI,
     CharacterAI,
     Copilot,
     LeChat,

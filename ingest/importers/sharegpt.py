@@ -57,8 +57,11 @@ class ShareGPT:
 
 
 def _is_ours(record: Source) -> bool:
-    first = first_item(record.get(_list_key(record)))
-    return any(who in first and what in first for who, what in _KEYS)
+    key = _list_key(record)
+    first = first_item(record.get(key))
+    # other formats call other things items
+    names = _KEYS[:1] if key == "items" else _KEYS
+    return any(who in first and what in first for who, what in names)
 
 
 def _list_key(record: Source) -> str:
