@@ -117,7 +117,7 @@ def _rows(member: Member, options: ImportOptions) -> Iterator[_Row | Reject]:
     with member.open() as file:
         text = io.TextIOWrapper(file, "utf-8-sig", "replace", newline="")
         reader = csv.reader(text, strict=True)
-        columns = _columns(next(reader, []))
+        columns = _header(reader)
         if columns is None:
             raise ExportError(
                 f"{member.name}: the first line is no header of a Copilot file",
@@ -134,6 +134,13 @@ def _rows(member: Member, options: ImportOptions) -> Iterator[_Row | Reject]:
                 continue
             if cells:
                 yield _row(cells, columns, where, options)
+
+
+def _header(reader: Iterator[list[str]]) -> dict[str, int] | None:
+    try:
+        return _columns(next(reader, []))
+    except csv.Error:
+        return None
 
 
 def _row(

@@ -17,7 +17,7 @@ from ingest.times import from_any
 
 _SYSTEM = "systemPrompt"
 _SYSTEM_FIELD = "llm.prediction.systemPrompt"
-_IDLE_STEPS = {"status", "toolStatus"}
+_IDLE_STEPS = ("status", "toolStatus")
 """Steps that say how far the application was, nothing that was said."""
 
 

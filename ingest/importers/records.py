@@ -16,6 +16,7 @@ from ingest.deep import loads_deep
 from ingest.importers.base import Item, Reject, Skip
 from ingest.loose import TOO_DEEP, loads_loose
 from ingest.message import Conversation
+from ingest.shape import peek
 from ingest.stream import Broken, iter_array
 from ingest.times import in_zone
 
@@ -52,8 +53,10 @@ def records(
         path: as for :func:`ingest.stream.iter_array`.
     """
     decode = msgspec.json.Decoder(kind).decode
+    empty = True
     with member.open() as file:
         for item in iter_array(file, decode, path=path):
+            empty = False
             if isinstance(item, Broken):
                 where = f"{member.name}: bytes {item.offset}-{item.end}"
                 yield Reject(where, item.reason, "export it again; the rest was imported")
@@ -61,6 +64,14 @@ def records(
                 yield Record(f"{member.name}: byte {item.offset}", item.value)
             else:
                 yield record(item.raw, kind, f"{member.name}: byte {item.offset}")
+    if empty and path and not _holds_array(peek(member).value, path):
+        yield Reject(member.name, f"no list {'.'.join(path)!r}", "export it again")
+
+
+def _holds_array(value: Any, path: tuple[str, ...]) -> bool:
+    for key in path if not isinstance(value, list) else ():
+        value = value.get(key) if isinstance(value, dict) else None
+    return isinstance(value, list)
 
 
 def whole(member: Member, kind: type[T]) -> Record[T] | Reject:
