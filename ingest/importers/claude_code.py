@@ -92,13 +92,18 @@ def _file(member: Member, summaries: dict[str, str], seen: Counter[str]) -> Iter
     titles: dict[str, list[str]] = {}  # the user's name for a session, the application's
     sides: dict[str, str] = {}  # line of a sub-agent -> its first line
     damaged = 0
+    lines: list[Record[Line]] = []
     for item in _lines(member):
         if isinstance(item, Reject):
             damaged += 1
             yield item
-            continue
+        else:
+            lines.append(item)
+    # lines of the application name no session, not even where they come first
+    session_id = next((each.value.session for each in lines if each.value.session), "")
+    for item in lines:
         line = item.value
-        session_id = line.session or next(iter(sessions), ("", ""))[0]
+        session_id = line.session or session_id
         for rank, value in enumerate((line.custom_title, line.ai_title)):
             if title := text_of(value):
                 titles.setdefault(session_id, ["", ""])[rank] = title

@@ -6,16 +6,20 @@ message that they belong to or follow.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from ingest.importers.claude_code_blocks import Block, add_blocks, blocks_of, parts_of
+from ingest.importers.claude_code_nodes import (
+    Node,
+    begins_with,
+    gather_results,
+    mark_interrupted,
+    message_of,
+)
 from ingest.importers.fields import object_of, text_of
-from ingest.message import Message, Role
+from ingest.message import Message
 from ingest.times import from_iso, sort_key
 from ingest.tree import read_tree
 
@@ -26,7 +30,8 @@ _INJECTED = (
     "[Request interrupted by user", "This session is being continued from a previous conversation",
 )  # fmt: skip
 """How text begins that stands under the user's name and that nobody typed."""
-_INTERRUPTED = "[Request interrupted by user"
+_TITLES = ("summary", "custom-title", "ai-title")
+_NOISE = ("queue-operation", "progress", "file-history-snapshot")
 _SYNTHETIC = "<synthetic>"
 
 
@@ -58,20 +63,6 @@ class Line(msgspec.Struct, gc=False):
     version: str | None = None
 
 
-@dataclass
-class _Node:
-    """A message in the making."""
-
-    role: Role
-    at: datetime | None
-    after: str  # the line that it follows, or "" for a root
-    above: str | None = None  # the message that it follows, where that is known already
-    blocks: list[Any] = field(default_factory=list)
-    answers: str | None = None
-    train: bool | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
-
-
 class Session:
     """Lines of one session (or of one sub-agent), taken in file order."""
 
@@ -81,7 +72,7 @@ class Session:
         self.uuids: dict[str, str | None] = {}  # line -> its parent line
         self._before: dict[str, str] = {}  # line -> the line before it in the file
         self._last: dict[str, str] = {}  # line -> the message that its children follow
-        self._nodes: dict[str, _Node] = {}
+        self._nodes: dict[str, Node] = {}
         self._answers: dict[str, str] = {}  # id of a message of the model -> its node
         self._said: dict[str, bytes] = {}  # line -> its message, to tell repeats from conflicts
         self._repeats: dict[tuple[str, bytes], str] = {}
@@ -140,8 +131,10 @@ class Session:
 
     def _note(self, line: Line) -> None:
         """Count a line that is no turn, and keep what an unknown one says."""
+        if line.type in _TITLES:
+            return
         self._counts[line.type] += 1
-        if line.type in ("summary", "queue-operation", "progress", "file-history-snapshot"):
+        if line.type in _NOISE:
             return
         for key, value in (("message", line.message), ("content", line.content),
                            ("attachment", line.attachment)):  # fmt: skip
@@ -164,7 +157,7 @@ class Session:
         known = self._answers.get(native) if native else None
         if known is None:
             known = key
-            node = _Node("assistant", from_iso(line.timestamp), key)
+            node = Node("assistant", from_iso(line.timestamp), key)
             if model := text_of(message.get("model")):
                 node.extra["model"] = model
             if line.is_error or node.extra.get("model") == _SYNTHETIC:
@@ -190,8 +183,8 @@ class Session:
             above = own
         if typed or not results:
             own = f"{key}#{len(results)}" if results else key
-            node = _Node("user", from_iso(line.timestamp), key, above, typed)
-            if line.is_meta or line.is_summary or _is_injected(typed):
+            node = Node("user", from_iso(line.timestamp), key, above, typed)
+            if line.is_meta or line.is_summary or begins_with(typed, *_INJECTED):
                 node.train = False
             node.extra |= {"isMeta": True} if line.is_meta else {}
             node.extra |= {"isCompactSummary": True} if line.is_summary else {}
@@ -199,13 +192,13 @@ class Session:
             above = own
         self._last[key] = above or key
 
-    def _result(self, key: str, line: Line, block: Block, above: str | None) -> _Node:
+    def _result(self, key: str, line: Line, block: Block, above: str | None) -> Node:
         call = text_of(block.get("tool_use_id")) or next(iter(self._open), None)
         if call is not None:
             self._open.pop(call, None)
         content = block.get("content")
         inner = blocks_of(line.result if content is None else content)
-        node = _Node("tool", from_iso(line.timestamp), key, above, inner or [], call or "")
+        node = Node("tool", from_iso(line.timestamp), key, above, inner or [], call or "")
         if inner is None:
             node.extra["content"] = content
         if block.get("is_error"):
@@ -220,10 +213,10 @@ class Session:
         for key in dangling:
             self.uuids[key] = self._before[key] or None
         parents = {key: node.above or self._above(node) for key, node in self._nodes.items()}
-        names = self._gather_results(parents)
+        names = gather_results(self._nodes, parents)
         times = {key: sort_key(node.at) for key, node in self._nodes.items()}
         reading = read_tree(parents, None, times)
-        self._mark_interrupted(parents)
+        mark_interrupted(self._nodes, parents)
         metadata: dict[str, Any] = {
             "events": self._events,
             "lines": dict(self._counts),
@@ -232,12 +225,12 @@ class Session:
             "damaged_tree": reading.damaged or any(self._before[key] for key in dangling),
         }
         made = tuple(
-            _message(key, self._nodes[key], parents[key], key in reading.path, names)
+            message_of(key, self._nodes[key], parents[key], key in reading.path, names)
             for key in reading.order
         )
         return made, {key: value for key, value in metadata.items() if value}
 
-    def _above(self, node: _Node) -> str | None:
+    def _above(self, node: Node) -> str | None:
         """The message that a node follows: lines that made none are passed over."""
         seen = {node.after}
         line = self.uuids[node.after]
@@ -249,80 +242,6 @@ class Session:
             line = self.uuids[line]
         return None
 
-    def _gather_results(self, parents: dict[str, str | None]) -> dict[str, str]:
-        """Put the results of parallel calls in one row under the message that called.
-
-        Each hangs on the line of its own call, so that in the file all but one are side branches.
-        Returns the tools' names by call id.
-        """
-        callers: dict[str, str] = {}
-        names: dict[str, str] = {}
-        for key, node in self._nodes.items():
-            for call in parts_of(node.blocks).calls if node.role == "assistant" else ():
-                callers.setdefault(call.id, key)
-                names.setdefault(call.id, call.name)
-        rows: dict[str, dict[str, str]] = {}
-        for key, node in self._nodes.items():
-            if node.answers in callers:
-                rows.setdefault(callers[node.answers], {}).setdefault(node.answers, key)
-        for caller, row in rows.items():
-            answers = list(row.values())
-            for key, parent in parents.items():
-                if parent in answers[:-1]:
-                    parents[key] = answers[-1]
-            parents.update(zip(answers, [caller, *answers[:-1]], strict=True))
-        return names
-
-    def _mark_interrupted(self, parents: dict[str, str | None]) -> None:
-        for key, node in self._nodes.items():
-            if node.role != "user" or not _begins(node.blocks, (_INTERRUPTED,)):
-                continue
-            seen = {key}
-            above = parents[key]
-            while above is not None and above not in seen:
-                seen.add(above)
-                if self._nodes[above].role == "assistant":
-                    self._nodes[above].train = False
-                    self._nodes[above].extra["interrupted"] = True
-                    break
-                above = parents[above]
-
 
 def _is_result(block: Any) -> bool:
     return isinstance(block, dict) and block.get("type") == "tool_result"
-
-
-def _texts(blocks: list[Any]) -> Iterator[str]:
-    for block in blocks:
-        if isinstance(block, dict) and isinstance(block.get("text"), str):
-            yield block["text"]
-
-
-def _begins(blocks: list[Any], beginnings: tuple[str, ...]) -> bool:
-    return next(_texts(blocks), "").lstrip().startswith(beginnings)
-
-
-def _is_injected(blocks: list[Any]) -> bool:
-    return _begins(blocks, _INJECTED)
-
-
-def _message(
-    key: str, node: _Node, parent: str | None, on_path: bool, names: dict[str, str]
-) -> Message:
-    parts = parts_of(node.blocks)
-    extra = node.extra | ({"blocks": parts.unknown} if parts.unknown else {})
-    return Message(
-        role=node.role,
-        content="\n".join(parts.texts),
-        name=names.get(node.answers) if node.answers else None,
-        reasoning="\n\n".join(thought for thought in parts.thoughts if thought) or None,
-        tool_calls=tuple(parts.calls),
-        tool_call_id=node.answers or None,
-        attachments=tuple(parts.attachments),
-        created_at=node.at,
-        train=node.train,
-        source_id=key,
-        parent_id=parent,
-        on_path=on_path,
-        extra=extra,
-    )

@@ -70,7 +70,7 @@ def _plain(value: Any) -> Any:
     """A value as JSON has it: no nulls in objects, no bytes, times as ISO text."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items() if _says(each)}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     if isinstance(value, datetime | date):
         return value.isoformat()
