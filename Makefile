@@ -41,8 +41,9 @@ lint: $(VENV)/.test-$(STATE) ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/.demo-$(STATE) ## write docs/cli.md from --help
+docs: $(VENV)/.demo-$(STATE) ## write docs/cli.md from --help, and the tree of README
 	$(BIN)/python docs/make_cli_reference.py
+	$(BIN)/python docs/make_tree.py
 
 bench: $(VENV)/.test-$(STATE) ## the benchmarks
 	for each in benchmarks/bench_*.py; do $(BIN)/python $$each || exit 1; done

@@ -16,6 +16,12 @@ def test_the_command_reference_is_current() -> None:
     assert (ROOT / "docs" / "cli.md").read_text("utf-8") == reference(), "run: make docs"
 
 
+def test_the_tree_of_the_readme_is_current() -> None:
+    with_tree = runpy.run_path(str(ROOT / "docs" / "make_tree.py"))["with_tree"]
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert readme == with_tree(readme), "run: make docs"
+
+
 def test_every_command_is_in_the_reference() -> None:
     text = (ROOT / "docs" / "cli.md").read_text("utf-8")
     for name in get_command(app).commands:  # type: ignore[attr-defined]
