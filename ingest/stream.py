@@ -27,11 +27,17 @@ _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 _BRACE, _BRACKET, _QUOTE = b'{]"'
 _HEAD = re.compile(rb'(?P<head>\{\s*"[^"\\]*")\s*:')
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_SCALAR = rb"(?:" + _STRING + rb"|[^\s\"{}\[\],]+)"
+_TWO_KEYS = re.compile(
+    rb'\{\s*(?P<one>"[^"\\]*")\s*:\s*' + _SCALAR + rb'\s*,\s*(?P<two>"[^"\\]*")\s*:', re.DOTALL
+)
 # a quote alone is a string that the window cuts: what follows it is not structure
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]"]', re.DOTALL)
 _END_OF_SCALAR = re.compile(rb"[,\]}]")
 _TRIES = 3
 _FREE_MISSES = 8
+_REACH = 4096
 _DAMAGED = "the element is damaged"
 _AFTER_END = "bytes after the end of the array"
 
@@ -116,6 +122,7 @@ class _Splitter:
         self._boundary: re.Pattern[bytes] | None = None
         self._elements = 0
         self._misses = 0
+        self._refined = False
 
     def run(self, path: tuple[str, ...]) -> Iterator[Element | Broken]:
         start = self._skip_space(self._bom())
@@ -199,6 +206,8 @@ class _Splitter:
                 return Element(self._base + start, raw, value), end
             search = end
         self._misses += 1
+        if self._misses == _FREE_MISSES and not self._refined:
+            self._refine(start)
         return self._exact(start)
 
     def _is_fast(self) -> bool:
@@ -216,7 +225,8 @@ class _Splitter:
             if len(self._buf) - start > 2 * self._block:
                 return None  # the scanner needs no more of the file than the element itself
             # a separator may straddle the border of two blocks
-            search = max(search, len(self._buf) - len(self._head) - 64)
+            reach = _REACH if self._refined else len(self._head) + 64
+            search = max(search, len(self._buf) - reach)
             self._fill()
 
     def _find(self, search: int) -> int | None:
@@ -339,9 +349,25 @@ class _Splitter:
             self._head = match["head"]
             self._boundary = re.compile(rb"\}\s*,\s*(?=" + re.escape(self._head) + rb")")
 
+    def _refine(self, start: int) -> None:
+        """Look for two keys where one misleads.
+
+        In Claude.ai's export every message begins like the conversation that holds it.
+        """
+        match = _TWO_KEYS.match(self._buf, start)
+        if match is not None:
+            self._refined = True
+            one, two = re.escape(match["one"]), re.escape(match["two"])
+            head = rb"\{\s*" + one + rb"\s*:\s*" + _SCALAR + rb"\s*,\s*" + two + rb"\s*:"
+            self._boundary = re.compile(rb"\}\s*,\s*(?=" + head + rb")", re.DOTALL)
+            self._separator = b""
+            self._misses = 0
+
     def _learn_separator(self, end: int) -> None:
         """Keep how two elements are parted: a plain search finds the next such place faster."""
         assert self._boundary is not None
+        if self._refined:
+            return  # what parts two elements holds a value that differs
         if not (self._separator and self._buf.startswith(self._separator, end - 1)):
             match = self._boundary.match(self._buf, end - 1)
             self._separator = match.group() + self._head if match else b""

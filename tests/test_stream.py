@@ -371,3 +371,34 @@ def test_what_a_strict_decoder_refuses_is_read_with_replacements(raw, value):
 def test_what_is_no_json_is_a_value_error(raw):
     with pytest.raises(ValueError, match=r"."):
         loads_loose(raw)
+
+
+def alike(number: int) -> dict[str, Any]:
+    """A record whose inner objects begin with the same key as itself."""
+    inner = [{"uuid": f"{number}-{at}", "text": 'a } , {"uuid": "b"'} for at in range(20)]
+    return {"uuid": str(number), "name": "x", "inner": inner}
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize("block", [64, 1000, 1 << 20])
+def test_inner_objects_that_begin_like_their_record_neither_part_nor_slow_it(separators, block):
+    records = [alike(number) for number in range(300)]
+    calls = 0
+
+    def decode(raw: bytes) -> Any:
+        nonlocal calls
+        calls += 1
+        return msgspec.json.decode(raw)
+
+    text = json.dumps(records, separators=separators).encode()
+    found = list(iter_array(io.BytesIO(text), decode, block=block))
+    assert [item.value for item in found] == records
+    if block > 4096:
+        assert calls < 1.2 * len(records)
+
+
+def test_damage_among_such_records_costs_itself():
+    parts = [json.dumps(alike(number)).encode() for number in range(60)]
+    parts[40] = parts[40].replace(b'"name": "x"', b'"name": x')
+    found = list(iter_array(io.BytesIO(b"[" + b", ".join(parts) + b"]"), msgspec.json.decode))
+    assert [isinstance(item, Broken) for item in found] == [at == 40 for at in range(60)]

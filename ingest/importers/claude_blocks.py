@@ -20,6 +20,8 @@ def messages_of(key: str, content: Any, stored: Message) -> list[Message]:
     """
     if isinstance(content, str):
         return [msgspec.structs.replace(stored, content=content)]
+    if isinstance(content, list) and len(content) == 1 and _is_plain(content[0]):
+        return [msgspec.structs.replace(stored, content=content[0]["text"])]  # the usual one
     steps = Steps(key)
     extra: dict[str, Any] = {}
     results: list[dict[str, Any]] = []
@@ -40,6 +42,15 @@ def _completed(message: Message, results: Iterator[dict[str, Any]]) -> Message:
     if message.reasoning and not message.content and not message.tool_calls:
         return msgspec.structs.replace(message, train=False)  # broken off before the answer
     return message
+
+
+def _is_plain(block: Any) -> bool:
+    return (
+        isinstance(block, dict)
+        and block.get("type") == "text"
+        and isinstance(block.get("text"), str)
+        and not block.get("citations")
+    )
 
 
 def _is_thought(block: Any) -> bool:

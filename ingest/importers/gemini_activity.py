@@ -99,8 +99,8 @@ class _Prompt(msgspec.Struct, gc=False):
     group: str
     address: str | None
     at: datetime | None
-    question: Message
-    answer: Message | None
+    text: str
+    record: Record[_Record]
 
 
 def conversations(member: Member, seen: Counter[str]) -> Iterator[Item]:
@@ -144,38 +144,42 @@ def _read(record: Record[_Record]) -> _Prompt | Reject | Skip:
     if not _is_gemini({"header": source.header, "products": source.products}):
         return Skip(record.where, "an activity of another product")
     title = source.title or ""
-    answer = _answer(source)
     match = _PROMPT.match(title)
-    if match is None and (not answer or _NO_PROMPT.match(title)):
+    if match is None and (_NO_PROMPT.match(title) or not _answers(source)):
         # verbs are translated: without a known one, only an answer shows that it was a prompt
         return Skip(record.where, "an activity that is no prompt")
-    at = from_any(source.time)
     found = _ADDRESS.match(source.titleUrl or "")
-    address = found["id"] if found else None
-    question = Message(
+    text = _FILES.sub("", match["text"] if match else title)
+    return _Prompt("", found["id"] if found else None, from_any(source.time), text, record)
+
+
+def _answers(source: _Record) -> list[str]:
+    """The answers as HTML."""
+    written = [each.get("html") for each in objects(source.safeHtmlItem)]
+    if not any(written):
+        written = [each.get("response") for each in objects(source.userInteractions)]
+    return [each for each in written if isinstance(each, str) and each]
+
+
+def _messages(prompt: _Prompt) -> Iterator[Message]:
+    source, odd = prompt.record.value, prompt.record.odd
+    yield Message(
         role="user",
-        content=_FILES.sub("", match["text"] if match else title),
+        content=prompt.text,
         attachments=tuple(_attachments(source)),
-        created_at=at,
+        created_at=prompt.at,
         extra=stated(
             {
                 "subtitles": [each for each in objects(source.subtitles) if not _is_file(each)],
                 "details": source.details,
                 "userInteractions": source.userInteractions,
-                "unreadable": list(record.odd),
+                "unreadable": list(odd),
             }
         ),
     )
-    # the time is the prompt's; when the answer came is not said
-    spoken = Message(role="assistant", content=answer) if answer else None
-    return _Prompt("", address, at, question, spoken)
-
-
-def _answer(source: _Record) -> str:
-    written = [each.get("html") for each in objects(source.safeHtmlItem)]
-    if not any(written):
-        written = [each.get("response") for each in objects(source.userInteractions)]
-    return joined((to_text(each) for each in written if isinstance(each, str)), "\n\n")
+    if answer := joined(map(to_text, _answers(source)), "\n\n"):
+        # the time is the prompt's; when the answer came is not said
+        yield Message(role="assistant", content=answer)
 
 
 def _is_file(subtitle: dict[str, Any]) -> bool:
@@ -210,13 +214,12 @@ def _conversation(prompts: list[_Prompt], seen: Counter[str]) -> Conversation:
     seen[native] += 1
     if seen[native] > 1:
         native = f"{native}#{seen[native]}"
-    messages = [m for p in in_order for m in (p.question, p.answer) if m is not None]
     rule = "titleUrl" if first.address else f"{SILENCE.seconds // 60} minutes of silence"
     return Conversation(
         id=conversation_id("gemini", native),
         importer="gemini",
         source_id=native,
         created_at=first.at,
-        messages=tuple(messages),
+        messages=tuple(message for prompt in in_order for message in _messages(prompt)),
         metadata={"grouped_by": rule},
     )
