@@ -16,12 +16,15 @@ from ingest.importers.claude_code import ClaudeCode
 from ingest.importers.codex import Codex
 from ingest.importers.copilot import Copilot
 from ingest.importers.deepseek import DeepSeek
+from ingest.importers.discord import Discord
+from ingest.importers.discord_package import DiscordPackage
 from ingest.importers.gemini import Gemini
 from ingest.importers.gemini_cli import GeminiCLI
 from ingest.importers.grok import Grok
 from ingest.importers.lechat import LeChat
 from ingest.importers.librechat import LibreChat
 from ingest.importers.lmstudio import LMStudio
+from ingest.importers.messenger import Messenger
 from ingest.importers.oasst import Oasst
 from ingest.importers.openai_messages import OpenAIMessages
 from ingest.importers.openwebui import OpenWebUI
@@ -30,6 +33,8 @@ from ingest.importers.preference import Preference
 from ingest.importers.prompt_completion import PromptCompletion
 from ingest.importers.sharegpt import ShareGPT
 from ingest.importers.sillytavern import SillyTavern
+from ingest.importers.slack import Slack
+from ingest.importers.telegram import Telegram
 from ingest.importers.whatsapp import WhatsApp
 
 _BUILT_IN: tuple[Callable[[], Importer], ...] = (
@@ -40,6 +45,11 @@ _BUILT_IN: tuple[Callable[[], Importer], ...] = (
     Claude,
     AIStudio,
     WhatsApp,
+    Slack,
+    Discord,
+    DiscordPackage,
+    Telegram,
+    Messenger,
     OpenAIMessages,
     ShareGPT,
     Alpaca,
