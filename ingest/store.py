@@ -33,6 +33,8 @@ _DISK_FAULTS = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalExc
 _DAMAGED = ("Corrupt database", "not a valid DuckDB", "Could not read", "Is a directory",
             "Extension ")  # fmt: skip
 
+_INTERRUPTED = "Query interrupted"
+
 
 class SourceRecord(NamedTuple):
     """What an earlier import of the same file with the same options found."""
@@ -377,6 +379,10 @@ def open_store(path: Path) -> Iterator[Store]:
         if mendable is None:
             raise
         raise mendable from None
+    except RuntimeError as error:
+        if str(error) == _INTERRUPTED:  # how DuckDB passes Ctrl-C on
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, store: Store) -> None:

@@ -16,7 +16,6 @@ from ingest.version import __version__
 app = typer.Typer(
     name="turnmill",
     help="From private chat exports to an evaluated, served model.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -339,7 +338,7 @@ def run(arguments: list[str]) -> int:
     from typer.exceptions import TyperException
 
     try:
-        result = app(arguments, standalone_mode=False, prog_name="turnmill")
+        result = app(arguments or ["--help"], standalone_mode=False, prog_name="turnmill")
     except UserError as error:
         from serve.terminal import print_error
 
