@@ -20,10 +20,15 @@ from ingest.importers.discord import Discord
 from ingest.importers.discord_package import DiscordPackage
 from ingest.importers.gemini import Gemini
 from ingest.importers.gemini_cli import GeminiCLI
+from ingest.importers.googlechat import GoogleChat
 from ingest.importers.grok import Grok
+from ingest.importers.imessage import IMessage
+from ingest.importers.irc import Irc
 from ingest.importers.lechat import LeChat
 from ingest.importers.librechat import LibreChat
+from ingest.importers.line import LineChat
 from ingest.importers.lmstudio import LMStudio
+from ingest.importers.mail import Mail
 from ingest.importers.messenger import Messenger
 from ingest.importers.oasst import Oasst
 from ingest.importers.openai_messages import OpenAIMessages
@@ -32,9 +37,12 @@ from ingest.importers.perplexity import Perplexity
 from ingest.importers.preference import Preference
 from ingest.importers.prompt_completion import PromptCompletion
 from ingest.importers.sharegpt import ShareGPT
+from ingest.importers.signal import Signal
 from ingest.importers.sillytavern import SillyTavern
 from ingest.importers.slack import Slack
+from ingest.importers.teams import Teams
 from ingest.importers.telegram import Telegram
+from ingest.importers.wechat import WeChat
 from ingest.importers.whatsapp import WhatsApp
 
 _BUILT_IN: tuple[Callable[[], Importer], ...] = (
@@ -67,6 +75,14 @@ _BUILT_IN: tuple[Callable[[], Importer], ...] = (
     OpenWebUI,
     Perplexity,
     SillyTavern,
+    GoogleChat,
+    IMessage,
+    Irc,
+    LineChat,
+    Mail,
+    Signal,
+    Teams,
+    WeChat,
 )
 
 ENTRY_POINTS = "turnmill.importer"

@@ -12,6 +12,7 @@ from typing import Any
 from ingest.archive import Export, Member
 from ingest.errors import ExportError
 from ingest.importers.base import DateOrder, ImporterKind, ImportOptions, Item, Skip
+from ingest.importers.signal_text import is_signal
 from ingest.importers.whatsapp_dates import DateFormat, DateSurvey
 from ingest.importers.whatsapp_lines import Style, dates_in, lines_in, style_of
 from ingest.message import Conversation, conversation_id
@@ -68,7 +69,7 @@ def _is_ours(member: Member) -> bool:
     if look.kind not in ("text", "array"):  # an iOS export begins with '['
         return False
     found = style_of(look.text[:4096])
-    return found is not None and found[1] < 400
+    return found is not None and found[1] < 400 and not is_signal(look.text[:4096])
 
 
 def _chat_name(export: Export, member: Member) -> str:
