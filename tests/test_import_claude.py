@@ -311,3 +311,9 @@ def test_gen14_users_projects_and_memories_are_never_imported(tmp_path, beside):
     (folder / "b.json").write_text(json.dumps([conversation(message("a"))]))
     found = only(read(Claude(), folder))
     assert "canary" not in repr(found)
+
+
+def test_cld6_a_second_file_of_one_name_is_another_file(talk):
+    named = {"file_name": "a.png"}
+    found = talk(message("a", files=[named, named], files_v2=[{**named, "file_uuid": "f1"}]))
+    assert [a.uri for a in found.messages[0].attachments] == ["f1", None]

@@ -242,6 +242,15 @@ def test_gem6_deleted_turns_lie_beside_the_path(gemini):
     ]
 
 
+def test_gem6_a_deleted_beginning_is_kept_beside_the_path(gemini):
+    gone = {"turn_deleted_time": "2026-01-02T00:00:00Z"}
+    found = only(gemini(history(asked(0, **gone), said(1))))
+    assert [(m.source_id, m.parent_id, m.on_path) for m in found.messages] == [
+        ("user-0", None, False),
+        ("assistant-1", "user-0", True),
+    ]
+
+
 def test_gem6_times_are_the_turns_own(gemini):
     found = only(gemini(history(asked(0, turn_last_modified="2026-01-03T00:00:00Z"))))
     assert found.messages[0].created_at == datetime(2026, 1, 3, tzinfo=UTC)
