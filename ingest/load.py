@@ -185,10 +185,12 @@ def _land(
     rejects: list[Reject] = []
     skipped: Counter[str] = Counter()
     landing = _Landing(store, source.sha256, report)
+    one_sided = 0
     for item in items:
         report.read += 1
         if isinstance(item, Conversation):
             landing.add(item)
+            one_sided += item.metadata.get("one_sided") is True
         elif isinstance(item, Reject):
             rejects.append(item)
         else:
@@ -199,6 +201,11 @@ def _land(
     landing.flush()
     report.rejected = len(rejects)
     report.skipped = dict(skipped)
+    if one_sided:
+        report.warnings.append(
+            f"{source.path}: {one_sided} conversations hold one side only; they are stored and "
+            "searchable, but nothing of them is ever trained on"
+        )
     store.put_rejects(source.sha256, source.importer, source.path, rejects)
 
 

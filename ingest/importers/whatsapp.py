@@ -5,18 +5,17 @@ over the whole file; a file that leaves it open is refused, never guessed line b
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
 from ingest.archive import Export, Member
 from ingest.errors import ExportError
-from ingest.importers.base import DateOrder, ImporterKind, ImportOptions, Item, Skip
+from ingest.importers.base import DateOrder, ImporterKind, ImportOptions, Item, Reject
+from ingest.importers.chats import conversations
 from ingest.importers.signal_text import is_signal
 from ingest.importers.whatsapp_dates import DateFormat, DateSurvey
 from ingest.importers.whatsapp_lines import Style, dates_in, lines_in, style_of
-from ingest.message import Conversation, conversation_id
-from ingest.people import Session, participants, sessions, turns
 from ingest.shape import peek
 
 _CHAT_NAMES = re.compile(
@@ -44,15 +43,20 @@ class WhatsApp:
         members = list(_texts(export))
         if len(members) > 1:
             members = [member for member in members if _is_ours(member)]
+        seen: Counter[str] = Counter()
         for member in members:
-            style = _style(member)
-            dates = _date_format(member, style, options.date_order)
+            try:
+                style = _style(member)
+                dates = _date_format(member, style, options.date_order)
+            except ExportError as error:
+                if len(members) == 1:
+                    raise
+                yield Reject(member.name, error.message, error.hint)
+                continue
+            chat = _chat_name(export, member)
             with member.open() as file:
-                for session in sessions(lines_in(file, style, dates)):
-                    if session.lines:
-                        yield _conversation(_chat_name(export, member), session, options)
-                    else:
-                        yield Skip(member.name, "no messages")
+                lines = lines_in(file, style, dates)
+                yield from conversations(self.name, chat, lines, options, seen, title=chat)
 
 
 def _texts(export: Export) -> Iterator[Member]:
@@ -112,22 +116,3 @@ def _date_format(member: Member, style: Style, order: DateOrder) -> DateFormat:
             "pass --date-order dmy, mdy or ymd",
         )
     return decided
-
-
-def _conversation(chat: str, session: Session, options: ImportOptions) -> Conversation:
-    lines, events = session
-    at = lines[0].at
-    native = f"{chat}|{at.isoformat() if at else ''}|{lines[0].speaker}"
-    metadata: dict[str, Any] = {}
-    if events:
-        metadata["events"] = [[e.at.isoformat() if e.at else None, e.text] for e in events]
-    return Conversation(
-        id=conversation_id("whatsapp", native),
-        importer="whatsapp",
-        source_id=native,
-        title=chat,
-        created_at=at,
-        messages=tuple(turns(lines, options.as_assistant)),
-        participants=participants(lines, options.as_assistant),
-        metadata=metadata,
-    )
