@@ -89,7 +89,7 @@ def _fill(spool: Spool, member: Member) -> Iterator[Reject]:
 
 
 def _rows(member: Member) -> Iterator[tuple[str, dict[str, Any] | Reject]]:
-    if peek(member).kind != "text":
+    if peek(member).kind in ("array", "object"):
         for item in records(member, dict[str, Any]):
             yield ("", item) if isinstance(item, Reject) else (item.where, item.value)
         return

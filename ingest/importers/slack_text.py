@@ -6,7 +6,7 @@ from typing import Any
 
 from ingest.importers.fields import joined, objects, text_of
 
-_MARKUP = re.compile(r"<([^<>\n]+)>")
+_MARKUP = re.compile(r"<([@#!][^<>\n]+|[A-Za-z][A-Za-z0-9+.-]*:[^<>\n]+)>")
 _TOKEN = re.compile(rb"(\bt=)xox[a-z]-[\w.%-]+")
 
 
