@@ -177,6 +177,13 @@ def test_a_truncated_file_keeps_what_is_whole(items, importer, good):
     assert f"bytes {len(json.dumps(good)) + 3}-" in cut.where
 
 
+@pytest.mark.parametrize("first", [b"[]", b"[1]", b"[[]]"])
+@pytest.mark.parametrize("second", [b"5", b"null", b"canary", b"{}"])
+def test_an_array_without_records_before_other_lines_is_a_bad_line(items, first, second):
+    found = items(first, second, record(1), importer=OpenAIMessages())
+    assert [type(item).__name__ for item in found] == ["Reject", "Reject", "Conversation"]
+
+
 @each_format
 @pytest.mark.parametrize("raw", [b"\n", b" ", b"[]"])
 def test_a_file_without_records_gives_nothing(items, importer, good, raw):

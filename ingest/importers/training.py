@@ -125,7 +125,9 @@ def _is_array(look: Peek) -> bool:
     first, _, rest = look.text.lstrip().partition("\n")
     if not first.startswith("["):
         return False
-    return not (first.rstrip().endswith("]") and rest.lstrip().startswith("{"))
+    # a whole array before other lines is one bad line of many, unless it holds the records
+    others = rest.lstrip().startswith("{") or (rest.strip() and not look.first)
+    return not (first.rstrip().endswith("]") and others)
 
 
 def _is_document(look: Peek) -> bool:
