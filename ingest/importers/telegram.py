@@ -7,14 +7,14 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from ingest.archive import HEAD_BYTES, Export, Member
+from ingest.archive import Export, Member
 from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject, Skip
 from ingest.importers.chats import conversations
 from ingest.importers.fields import name_of, stated, text_of
 from ingest.importers.records import Record, record
 from ingest.importers.telegram_lines import item_of
 from ingest.people import CHANNEL_GAP, SESSION_GAP, Event, Line
-from ingest.shape import Peek, holds, like, peek, peek_bytes
+from ingest.shape import Peek, holds, like, peek
 from ingest.stream import BLOCK, MAX_ELEMENT, Broken, iter_array
 
 _ACCOUNT = {"about", "personal_information"}
@@ -89,9 +89,8 @@ def _account(
             where = f"{member.name}: byte {item.offset}"
             if isinstance(item, Broken):
                 raw = _stretch(member, item)
-                head = peek_bytes(raw[:HEAD_BYTES], whole=False).first
-                found: Record[_Chat] | Reject = record(msgspec.json.encode(head), _Chat, where)
-                if "messages" not in head:
+                found = _told_before_messages(raw, where)
+                if isinstance(found, Reject):
                     found = Reject(f"{where}-{item.end}", item.reason, _AGAIN)
             else:
                 raw = item.raw
@@ -114,6 +113,12 @@ def _stretch(member: Member, item: Broken) -> bytes:
         while left and (data := file.read(min(left, BLOCK))):
             left -= len(data)
         return file.read(min(item.end - item.offset, MAX_ELEMENT))
+
+
+def _told_before_messages(raw: bytes, where: str) -> Record[_Chat] | Reject:
+    """What a damaged chat says of itself before its messages begin."""
+    before, key, _ = raw.partition(b'"messages"')
+    return record(before.rstrip().rstrip(b",") + b"}" if key else raw, _Chat, where)
 
 
 def _conversations(
