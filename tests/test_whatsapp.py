@@ -1,7 +1,7 @@
 """WhatsApp's text export in the shapes that its platforms and locales write."""
 
 import zipfile
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ from made import only, read
 
 from ingest.archive import open_export
 from ingest.errors import ExportError
-from ingest.importers import whatsapp_lines
-from ingest.importers.base import Item, Skip
+from ingest.importers import whatsapp_lines, whatsapp_phrases
+from ingest.importers.base import Item, Reject, Skip
 from ingest.importers.whatsapp import WhatsApp
 from ingest.importers.whatsapp_dates import DateFormat
+from ingest.importers.whatsapp_phrases import may_be_the_apps
 from ingest.message import Attachment, Conversation
 
 NAME = "WhatsApp Chat with Anna Reed.txt"
@@ -139,6 +140,60 @@ def test_an_order_that_stays_open_is_an_error_of_two_lines(items, dates):
     assert NAME in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("dates", "order"),
+    [
+        (("1/2/26", "2/2/26", "1/3/26"), "dmy"),
+        (("2/1/26", "2/2/26", "3/1/26"), "mdy"),
+        (("12/11/25", "1/2/26", "2/1/26"), "mdy"),
+        (("11/12/25", "2/1/26", "1/2/26"), "dmy"),
+        (("5/6/26", "6/5/26"), "mdy"),
+        (("2026-02-01", "1/3/26"), "dmy"),
+    ],
+)
+def test_wap3_where_numbers_leave_it_open_the_order_in_which_dates_never_go_back_wins(
+    items, dates, order
+):
+    found = items(dated(*dates))
+    assert found[-1].created_at == DateFormat(order).parse(dates[-1], "10:00")
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ("1/2/26", "1/2/26"),
+        ("1/1/26", "2/2/26", "3/3/26"),
+        ("3/3/26", "2/2/26", "4/4/26"),
+        ("1/2/26", "1/3/26", "5/5/26", "1/4/26"),
+    ],
+)
+def test_wap3_where_both_or_neither_go_back_the_user_is_asked(items, dates):
+    with pytest.raises(ExportError, match="order of day and month"):
+        items(dated(*dates))
+
+
+def test_wap3_a_line_in_a_message_that_looks_like_a_date_does_not_count(items):
+    found = items(dated("5/2/26") + "1/2/25 was the day\n" + dated("1/3/26"))
+    assert found[-1].created_at == datetime(2026, 3, 1, 10, 0)
+
+
+def test_one_chat_that_stays_open_costs_no_other(tmp_path):
+    (tmp_path / "a.txt").write_text(dated("1/2/26"))
+    (tmp_path / "b.txt").write_text(dated("31/2/26", "30/1/26"))
+    reject, kept = read(WhatsApp(), tmp_path)
+    assert isinstance(reject, Reject)
+    assert reject.where == "a.txt"
+    assert "--date-order" in reject.hint
+    assert isinstance(kept, Conversation)
+
+
+def test_a_zone_that_the_user_names_is_given_to_the_times(chat):
+    found = chat(f"{H}Anna: hi\n", tz="Europe/Berlin")
+    assert found.created_at == datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
+    assert found.messages[0].created_at == found.created_at
+    assert found.id == chat(f"{H}Anna: hi\n").id
+
+
 @pytest.mark.parametrize(("order", "month"), [("dmy", 2), ("mdy", 1)])
 def test_the_user_says_the_order(items, order, month):
     (found,) = items(dated("1/2/26"), date_order=order)
@@ -159,6 +214,7 @@ def test_the_order_of_lines_is_the_files(chat):
 # -- names and texts -----------------------------------------------------------------------------
 
 H = "31/01/2026, 10:00 - "
+MAP = "https://maps.google.com/?q=1,2"
 NAMES = [
     "Anna",
     "+49 151 2345678",
@@ -261,6 +317,88 @@ def test_on_ios_the_app_speaks_behind_a_mark(chat):
 def test_a_known_speaker_may_say_what_the_app_says(chat):
     found = chat(f"{H}Anna: hi\n{H}Bo: ok\n{H}Anna: Missed voice call, end-to-end encrypted\n")
     assert said(found)[-1] == ("Anna", "Missed voice call, end-to-end encrypted")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Missed voice call, Tap to call back",
+        "Missed group video call",
+        "Voice call, 12 min",
+        "Voice call, 1 hr 5 min",
+        "Video call, No answer",
+        "Verpasster Sprachanruf um 10:30",
+        "Videoanruf, 3 Min.",
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "\u200e"])
+def test_wap6_calls_are_events_even_of_known_speakers(chat, mark, text):
+    found = chat(f"{H}Anna: hi\n{H}Anna: {mark}{text}\n{H}Anna: ho\n")
+    assert said(found) == [("Anna", "hi\nho")]
+    assert events(found) == [f"Anna: {text}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Missed voice calls are my fate",
+        "Voice call, please",
+        "Video call",
+        "Location: the mill",
+        "an image omitted from the book was omitted",
+        "see https://maps.google.com/?q=1,2 later",
+        "(file attached)",
+        "1 < 2 > 0",
+        "POLL: who comes?",
+        "This message was deleted by me",
+    ],
+)
+def test_wap6_people_may_say_nearly_the_same(chat, text):
+    assert said(chat(f"{H}Anna: hi\n{H}Bo: {text}\n"))[1] == ("Bo", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "file", "caption"),
+    [
+        ("Our loaf \u200eimage omitted", "image", None, "Our loaf"),
+        ("two\nlines \u200e<attached: 1-PHOTO.jpg>", "image", "1-PHOTO.jpg", "two\nlines"),
+        ("list.pdf \u2022 \u200e3 pages \u200edocument omitted", "file", "list.pdf", ""),
+        ("\u200evideo note omitted", "video", None, ""),
+        ("\u200eContact card omitted", "contact", None, ""),
+        ("\u200eGIF omitted", "gif", None, ""),
+        (f"location: {MAP}", "location", MAP, ""),
+        (f"The Mill, Lane 1: {MAP}", "location", MAP, ""),
+    ],
+)  # fmt: skip
+def test_wap6_captions_stand_before_or_after_the_file(chat, text, kind, file, caption):
+    (message,) = chat(f"[31.01.26, 10:00:00] Anna: {text}\n").messages
+    assert message.content == caption
+    assert message.attachments == (Attachment(kind, uri=file),)
+
+
+def every_phrase() -> list[str]:
+    """A text for every phrase that the app's tables hold."""
+    tables = whatsapp_phrases
+    return [
+        *tables._OMITTED_PHRASES,
+        *(f"{kind} {word}" for kind in tables._IOS_KINDS for word in tables._OMITTED_WORDS),
+        *tables._DELETED_PHRASES,
+        *(f"{phrase}." for phrase in tables._DELETED_PHRASES),
+        *(f"{word}:\nBread?\nOPTION: yes" for word in tables._POLL_WORDS),
+        *(f"{word}: https://maps.google.com/?q=1" for word in tables._PLACE_WORDS),
+        "This message was deleted by admin Anna",
+        "a.jpg (Datei angeh\u00e4ngt)",
+    ]
+
+
+def test_the_quick_look_at_a_text_misses_no_phrase():
+    assert [each for each in every_phrase() if not may_be_the_apps(each)] == []
+
+
+@pytest.mark.parametrize("text", every_phrase())
+def test_no_phrase_of_the_app_is_speech_of_a_known_speaker(chat, text):
+    found = chat(f"{H}Anna: hi\n{H}Bo: ho\n{H}Anna: {text}\n")
+    assert "".join(content for _, content in said(found)) == "hiho"
 
 
 @pytest.mark.parametrize("mark", ["", "\u200e"])
