@@ -387,7 +387,7 @@ def open_store(path: Path) -> Iterator[Store]:
 
 def _prepare(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     tables = connection.execute(
-        "SELECT 1 FROM information_schema.tables WHERE table_name = 'schema_version'"
+        "SELECT 1 FROM duckdb_tables() WHERE table_name = 'schema_version'"
     ).fetchall()
     if not tables:
         with store.transaction():

@@ -270,7 +270,8 @@ def test_no_error_reject_or_log_holds_text_of_a_message(turnmill, tmp_path, capl
             done = turnmill("import", path, *form)
             codes.append(done.code)
             assert CANARY not in done.out + done.err
-            rejects += [row["reason"] for row in turnmill("rejects", "--json").json]
+            if done.code == 3:
+                rejects += [row["reason"] for row in turnmill("rejects", "--json").json]
     assert set(codes) == {0, 2, 3}
     assert len(set(rejects)) > 8
     assert CANARY not in "".join(rejects)
