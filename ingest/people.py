@@ -167,22 +167,22 @@ def _merged(group: list[Line]) -> tuple[str, tuple[Attachment, ...], dict[str, A
     """Text, attachments and facts of several lines."""
     texts: list[str] = []
     parts: list[list[Any]] = []
-    attachments: tuple[Attachment, ...] = ()
-    facts = False
-    ids = False
+    plain = True
     for line in group:
         text = line.text
         if text:
             texts.append(text)
         parts.append([_iso(line.at), len(text)])
-        if line.attachments:
-            attachments += line.attachments
-        facts = facts or bool(line.extra)
-        ids = ids or bool(line.source_id)
-    extra = _facts(group) if facts else {}
+        if line.extra or line.source_id or line.attachments:
+            plain = False
+    if plain:
+        return "\n".join(texts), (), {"parts": parts}
+    extra = _facts(group)
     extra["parts"] = parts
-    if ids:
-        extra["part_ids"] = [line.source_id for line in group]
+    ids = [line.source_id for line in group]
+    if any(ids):
+        extra["part_ids"] = ids
+    attachments = tuple([file for line in group for file in line.attachments])
     return "\n".join(texts), attachments, extra
 
 
