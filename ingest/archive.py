@@ -1,15 +1,18 @@
 """Opens what somebody downloaded: a file, a folder, a zip, a gzip or zstd file.
 
-Nothing is ever unpacked to disk, so names with ``..`` or links cannot write anywhere; they are
-left out all the same. Members are read as streams under a limit on their unpacked size.
+Nothing is ever unpacked under its own name, so names with ``..`` or links cannot write anywhere;
+they are left out all the same. Members are read as streams under a limit on their unpacked size. A
+zip in a zip is read through an unnamed temporary file; its members are named ``outer.zip/inner``.
 """
 
 import gzip
 import hashlib
 import io
 import lzma
+import shutil
 import stat
 import sys
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,12 +22,16 @@ from typing import IO, BinaryIO, cast
 
 from ingest.errors import ExportError
 from ingest.files import sha256_file, sha256_stream
+from ingest.zip_bytes import ZipBytes
 
 HEAD_BYTES = 1 << 16
 MAX_MEMBERS = 200_000
 MAX_RATIO = 300
 """Unpacked to packed size; text in an export packs 3 to 15 times, a bomb 1000 times."""
 _RATIO_FREE = 64 << 20
+MAX_NESTED = 4 << 30
+"""Bytes of the largest zip inside a zip that is opened."""
+_NESTED_IN_MEMORY = 16 << 20
 
 _READ_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
                 NotImplementedError)  # fmt: skip
@@ -150,26 +157,92 @@ def _is_junk(name: str) -> bool:
     )
 
 
+@dataclass
+class _Found:
+    """What a zip holds: what can be read, what is left out, and why the first of those is."""
+
+    members: list[Member] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    refused: ExportError | None = None
+    entries: int = 0
+
+    def refuse(self, name: str, reason: str, error: ExportError) -> None:
+        self.skipped.append((name, reason))
+        self.refused = self.refused or error
+
+
 def _zip(path: Path) -> tuple[list[Member], list[tuple[str, str]]]:
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise ExportError(f"{path}: not a readable zip ({error})", "download it again") from None
-    infos = archive.infolist()
-    if len(infos) > MAX_MEMBERS:
-        raise ExportError(f"{path}: {len(infos)} entries", f"at most {MAX_MEMBERS} are read")
-    members: list[Member] = []
-    skipped: list[tuple[str, str]] = []
-    for info in infos:
-        name = _zip_name(info)
-        reason = _refusal(info)
-        if reason:
-            skipped.append((name, reason))
-        elif not info.is_dir() and not _is_junk(name):
-            members.append(_zip_member(path, archive, info, name))
+    found = _Found()
+    _look_into(ZipBytes(path), str(path), "", found)
+    if found.refused is not None and not found.members:
+        raise found.refused
     # members may share the same packed bytes, so that each looks harmless
-    _check_ratio(str(path), path.stat().st_size, sum(member.size for member in members))
-    return sorted(members, key=lambda member: member.name), skipped
+    _check_ratio(str(path), path.stat().st_size, sum(member.size for member in found.members))
+    return sorted(found.members, key=lambda member: member.name), found.skipped
+
+
+def _look_into(packed: ZipBytes, where: str, prefix: str, found: _Found) -> None:
+    """Collect the members of a zip, and of the zips in it if it is the outermost one."""
+    try:
+        with packed:
+            archive = zipfile.ZipFile(cast(IO[bytes], packed))
+    except _READ_FAULTS as error:
+        raise ExportError(f"{where}: not a readable zip ({error})", "download it again") from None
+    infos = archive.infolist()
+    found.entries += len(infos)
+    if found.entries > MAX_MEMBERS:
+        raise ExportError(f"{where}: {found.entries} entries", f"at most {MAX_MEMBERS} are read")
+    for info in infos:
+        name = prefix + _zip_name(info)
+        if reason := _refusal(info):
+            found.skipped.append((name, reason))
+        elif info.is_dir() or _is_junk(name):
+            continue
+        elif refused := _unsupported(f"{where}: {_zip_name(info)}", info):
+            reason = "it is encrypted" if info.flag_bits & 0x1 else "it is packed with Deflate64"
+            found.refuse(name, reason, refused)
+        else:
+            member = _zip_member(where, packed, archive, info, name)
+            if PurePosixPath(name).suffix.lower() == ".zip":
+                _open_nested(member, where, found, deeper=not prefix)
+            else:
+                found.members.append(member)
+
+
+def _open_nested(member: Member, where: str, found: _Found, *, deeper: bool) -> None:
+    """Look into a member that may be a zip; one that cannot be read costs only itself."""
+    try:
+        with member.open() as file:
+            is_zip = file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+        if not is_zip:
+            found.members.append(member)
+            return
+        if not deeper:
+            found.skipped.append((member.name, "it is a zip in a zip in a zip"))
+            return
+        if member.size > MAX_NESTED:
+            found.skipped.append((member.name, f"it is a zip of over {MAX_NESTED >> 20} MiB"))
+            return
+        inner = _Found(entries=found.entries)
+        place = f"{where}: {member.name}"
+        _look_into(_nested_bytes(member), place, f"{member.name}/", inner)
+        _check_ratio(place, member.size, sum(each.size for each in inner.members))
+    except ExportError as error:
+        found.refuse(member.name, f"it cannot be read: {error.message}", error)
+        return
+    found.members += inner.members
+    found.skipped += inner.skipped
+    found.refused = found.refused or inner.refused
+    found.entries = inner.entries
+
+
+def _nested_bytes(member: Member) -> ZipBytes:
+    packed = ZipBytes(Path(member.name))
+    copy = tempfile.SpooledTemporaryFile(_NESTED_IN_MEMORY)  # noqa: SIM115
+    packed.keep(cast(IO[bytes], copy))
+    with member.open() as file:
+        shutil.copyfileobj(file, copy, 1 << 20)
+    return packed
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
@@ -191,23 +264,37 @@ def _refusal(info: zipfile.ZipInfo) -> str | None:
     return None
 
 
-def _zip_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Member:
-    where = f"{path}: {name}"
+def _unsupported(where: str, info: zipfile.ZipInfo) -> ExportError | None:
+    """Why a member cannot be unpacked here, if so."""
     if info.flag_bits & 0x1:
-        raise ExportError(f"{where} is encrypted", "unpack it with its password, import the folder")
+        return ExportError(
+            f"{where} is encrypted", "unpack it with its password, import the folder"
+        )
     if info.compress_type == 9:
-        raise ExportError(
+        return ExportError(
             f"{where} uses Deflate64 (zips over 4 GB made by Windows)",
             "unpack it and import the folder",
         )
+    return None
+
+
+def _zip_member(
+    zip_name: str, packed: ZipBytes, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str
+) -> Member:
+    where = f"{zip_name}: {_zip_name(info)}"
     _check_ratio(where, info.compress_size, info.file_size)
 
     def opener() -> IO[bytes]:
         try:
+            packed.__enter__()
+        except OSError as error:
+            raise _unreadable(where, error) from None
+        try:
             stream = archive.open(info)
         except _READ_FAULTS as error:
+            packed.__exit__()
             raise _unreadable(where, error) from None
-        return io.BufferedReader(_Limited(stream, where, info.file_size))
+        return io.BufferedReader(_Limited(stream, where, info.file_size, packed.__exit__))
 
     return Member(name, info.file_size, opener)
 
@@ -226,10 +313,17 @@ def _check_ratio(where: str, packed: int, unpacked: int) -> None:
 class _Limited(io.RawIOBase):
     """A stream that stops with an error once it gives more bytes than it promised."""
 
-    def __init__(self, inner: IO[bytes], where: str, limit: int) -> None:
+    def __init__(
+        self,
+        inner: IO[bytes],
+        where: str,
+        limit: int,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
         self._inner = inner
         self._where = where
         self._left = limit
+        self._on_close = on_close
 
     def readable(self) -> bool:
         return True
@@ -247,8 +341,14 @@ class _Limited(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        self._inner.close()
-        super().close()
+        if self.closed:
+            return
+        try:
+            self._inner.close()
+        finally:
+            super().close()
+            if self._on_close is not None:
+                self._on_close()
 
 
 def _opener(path: Path, magic: bytes) -> Callable[[], IO[bytes]]:

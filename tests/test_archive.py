@@ -296,3 +296,115 @@ def test_a_name_that_is_no_utf8_is_shown_with_replacements(tmp_path):
     member.name.encode()
     assert contents(path.parent) == {member.name: b"[]"}
     assert open_export(path.parent).sha256()
+
+
+def zip_bytes(tmp_path: Path, members: dict[str, bytes]) -> bytes:
+    return make_zip(tmp_path / "inner.part", members).read_bytes()
+
+
+def encrypt(path: Path, name: bytes) -> None:
+    """Say in both headers of a member that it is encrypted."""
+    raw = bytearray(path.read_bytes())
+    for magic, flag, name_at in ((b"PK\x03\x04", 6, 30), (b"PK\x01\x02", 8, 46)):
+        at = raw.index(magic)
+        while raw[at + name_at : at + name_at + len(name)] != name:
+            at = raw.index(magic, at + 1)
+        raw[at + flag] |= 1
+    path.write_bytes(bytes(raw))
+
+
+def test_a_zip_in_a_zip_is_opened(tmp_path):
+    inner = zip_bytes(tmp_path, {"b/chat.json": b"[2]", "a.txt": b"1"})
+    path = make_zip(tmp_path / "a.zip", {"part.ZIP": inner, "z.json": b"[]"})
+    found = {"part.ZIP/a.txt": b"1", "part.ZIP/b/chat.json": b"[2]", "z.json": b"[]"}
+    assert list(contents(path).items()) == list(found.items())
+    assert open_export(path).skipped == ()
+
+
+def test_a_large_zip_in_a_zip_goes_through_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "_NESTED_IN_MEMORY", 64)
+    inner = zip_bytes(tmp_path, {f"{n}.json": b"%d" % n * 99 for n in range(20)})
+    path = make_zip(tmp_path / "a.zip", {"in.zip": inner})
+    assert contents(path) == {f"in.zip/{n}.json": b"%d" % n * 99 for n in range(20)}
+
+
+def test_a_third_zip_is_not_opened(tmp_path):
+    third = zip_bytes(tmp_path, {"x.json": b"1"})
+    second = zip_bytes(tmp_path, {"third.zip": third, "y.json": b"2"})
+    path = make_zip(tmp_path / "a.zip", {"second.zip": second})
+    assert contents(path) == {"second.zip/y.json": b"2"}
+    ((name, reason),) = open_export(path).skipped
+    assert (name, reason) == ("second.zip/third.zip", "it is a zip in a zip in a zip")
+
+
+def test_what_is_only_called_a_zip_stays_a_member(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"a.zip": b"no zip", "b.zip": b""})
+    assert contents(path) == {"a.zip": b"no zip", "b.zip": b""}
+
+
+def test_a_broken_zip_in_a_zip_costs_only_itself(tmp_path):
+    inner = zip_bytes(tmp_path, {"x.json": b"1" * 5000})[:-30]
+    path = make_zip(tmp_path / "a.zip", {"in.zip": inner, "good.json": b"[]"})
+    assert contents(path) == {"good.json": b"[]"}
+    ((name, reason),) = open_export(path).skipped
+    assert name == "in.zip"
+    assert "not a readable zip" in reason
+
+
+def test_an_export_of_nothing_but_a_broken_zip_is_refused(tmp_path):
+    inner = zip_bytes(tmp_path, {"x.json": b"1" * 5000})[:-30]
+    refuse(make_zip(tmp_path / "a.zip", {"in.zip": inner}), "not a readable zip")
+
+
+def test_a_zip_in_a_zip_over_the_limit_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_NESTED", 100)
+    inner = zip_bytes(tmp_path, {"x.json": b"1" * 5000})
+    path = make_zip(tmp_path / "a.zip", {"in.zip": inner, "good.json": b"[]"})
+    assert contents(path) == {"good.json": b"[]"}
+    assert len(open_export(path).skipped) == 1
+
+
+def test_a_bomb_in_a_zip_in_a_zip_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "_RATIO_FREE", 1 << 20)
+    inner = zip_bytes(tmp_path, {"x.json": b"0" * 3_000_000})
+    path = make_zip(tmp_path / "a.zip", {"in.zip": inner, "good.json": b"[]"})
+    assert contents(path) == {"good.json": b"[]"}
+    assert "unpacks" in open_export(path).skipped[0][1]
+
+
+def test_entries_of_zips_in_a_zip_count_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 8)
+    inner = zip_bytes(tmp_path, {f"{n}": b"1" for n in range(6)})
+    path = make_zip(tmp_path / "a.zip", {"a.zip": inner, "b.zip": inner})
+    assert [name for name, _ in open_export(path).skipped] == ["b.zip"]
+    assert len(open_export(path).members) == 6
+
+
+def test_an_encrypted_member_costs_only_itself(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"secret.json": b"1", "good.json": b"[]"})
+    encrypt(path, b"secret.json")
+    assert contents(path) == {"good.json": b"[]"}
+    assert open_export(path).skipped == (("secret.json", "it is encrypted"),)
+
+
+@pytest.mark.parametrize("kind", ["outer", "inner"])
+def test_no_handle_of_a_zip_stays_open(tmp_path, kind):
+    path = make_zip(tmp_path / "a.zip", {"a.json": b"1" * 5000, "b.json": b"2"})
+    if kind == "inner":
+        path = make_zip(tmp_path / "b.zip", {"in.zip": path.read_bytes()})
+    before = open_files(path)
+    one, two = open_export(path).members
+    assert open_files(path) == before
+    with one.open() as first:
+        with two.open() as second:
+            assert second.read() == b"2"
+        assert first.read() == b"1" * 5000
+    assert open_files(path) == before
+
+
+def open_files(path: Path) -> int:
+    """How often this process has the file open."""
+    handles = Path("/proc/self/fd")
+    if not handles.is_dir():
+        pytest.skip("needs /proc")
+    return sum(handle.resolve() == path.resolve() for handle in handles.iterdir())
