@@ -159,6 +159,15 @@ def test_conversations_without_messages_are_counted_as_such(store, seal, tmp_pat
     assert (version.splits["train"].conversations, version.splits["train"].messages) == (2, 2)
 
 
+def test_progress_counts_conversations(store, fill, workspace, monkeypatch):
+    monkeypatch.setattr(build_module, "_CHUNK", 8)
+    fill(*range(20))
+    seen: list[int] = []
+    version = build(store, DatasetSpec(name="d"), workspace, on_progress=seen.append)
+    assert seen == [8, 16]
+    assert len(places(version)) == 20
+
+
 # -- the same in, the same out -------------------------------------------------------------------
 
 
@@ -186,6 +195,7 @@ with open_store(home / "store.duckdb") as store:
 """
 
 
+@pytest.mark.slow
 def test_fresh_processes_with_other_threads_write_the_same_bytes(tmp_path):
     from ingest.store import open_store
 

@@ -241,6 +241,23 @@ def test_an_element_over_the_cap_is_given_up_and_the_rest_goes_on(block):
     assert any(isinstance(item, Broken) for item in items)
 
 
+def test_damage_longer_than_the_cap_does_not_fill_the_memory():
+    raw = b'[{"title": "a' + b"x" * 300_000 + b", " + talk(1) + b", " + talk(2) + b"]"
+    largest = 0
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            nonlocal largest
+            largest = max(largest, size or 0)
+            return super().read(size)
+
+    first, *rest = iter_array(Counted(raw), decode_talk, block=256, max_element=4096)
+    assert isinstance(first, Broken)
+    assert (first.offset, first.end) == (1, raw.index(talk(1)))
+    assert [item.value.title for item in rest if isinstance(item, Element)] == ["t1", "t2"]
+    assert largest < 4 * 4096
+
+
 # -- ends ----------------------------------------------------------------------------------------
 
 
