@@ -12,6 +12,13 @@ from ingest.archive import Member
 from ingest.errors import ExportError
 
 MAGIC = b"SQLite format 3\0"
+FAULTS = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged database raises; the second where SQLite's own message quotes bytes."""
+
+
+def fault(error: Exception) -> str:
+    """What is wrong with a database, without quoting its content."""
+    return str(error) if isinstance(error, sqlite3.DatabaseError) else "the schema is damaged"
 
 
 def is_sqlite(member: Member) -> bool:
@@ -41,9 +48,10 @@ def open_sqlite(member: Member, beside: Sequence[Member] = ()) -> Iterator[sqlit
             connection.row_factory = sqlite3.Row
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
             yield connection
-        except sqlite3.DatabaseError as error:
+        except FAULTS as error:
             raise ExportError(
-                f"{member.name}: {error}", "the database is damaged or encrypted; export it again"
+                f"{member.name}: {fault(error)}",
+                "the database is damaged or encrypted; export it again",
             ) from None
         finally:
             connection.close()

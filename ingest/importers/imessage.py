@@ -27,7 +27,7 @@ from ingest.importers.media import media_kind
 from ingest.importers.typedstream import text_of_archive
 from ingest.message import Attachment
 from ingest.people import Event, Line
-from ingest.sqlite import is_sqlite, open_sqlite
+from ingest.sqlite import FAULTS, fault, is_sqlite, open_sqlite
 from ingest.times import from_apple
 
 ME = "Me"
@@ -74,9 +74,9 @@ class IMessage:
                 for chat in chats(db):
                     try:
                         yield from _chat(db, chat, people, options, seen)
-                    except sqlite3.DatabaseError as error:
+                    except FAULTS as error:
                         where = f"{member.name}: chat {chat.value}"
-                        yield Reject(where, str(error), "copy the database again")
+                        yield Reject(where, fault(error), "copy the database again")
 
 
 def _is_ours(member: Member) -> bool:

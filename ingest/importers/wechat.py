@@ -70,8 +70,8 @@ class WeChat:
 def _is_ours(look: Peek) -> bool:
     if look.kind != "text":
         return False
-    header = next(csv.reader([look.text.split("\n", 1)[0]]), [])
-    return {name.strip() for name in header} >= _NEEDED
+    header = (look.text.splitlines() or [""])[0].split(",")
+    return {name.strip(' "') for name in header} >= _NEEDED
 
 
 def _natural(member: Member) -> list[tuple[int, str]]:
