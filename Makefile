@@ -31,7 +31,7 @@ test: $(VENV)/.test-$(STATE) ## all tests
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 quick: $(VENV)/.test-$(STATE) ## the tests that need no torch
-	$(BIN)/python -m pytest -m 'not torch and not slow'
+	$(BIN)/python -m pytest -n auto -m 'not torch and not slow'
 
 soak: $(VENV)/.test-$(STATE) ## the long campaigns
 	TURNMILL_SOAK=1 $(BIN)/python -m pytest

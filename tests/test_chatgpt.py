@@ -226,6 +226,7 @@ def test_a_damaged_tree_ends_and_keeps_its_message(items, nodes):
     assert [m.content for m in only(items(tree(*nodes, current="x"))).messages] == ["1"]
 
 
+@pytest.mark.slow
 def test_a_tree_of_100_000_levels(items):
     count = 100_000
     nodes: dict[str, Any] = {}

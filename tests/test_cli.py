@@ -263,6 +263,7 @@ def canaries(tmp_path: Path) -> list[Path]:
     return paths
 
 
+@pytest.mark.slow
 def test_no_error_reject_or_log_holds_text_of_a_message(turnmill, tmp_path, caplog):
     codes, rejects = [], []
     for path in canaries(tmp_path):
@@ -326,6 +327,7 @@ def big_export(path: Path, count: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_store_as_it_was(home, exports, tmp_path, turnmill):
     turnmill("import", exports)
     before = stored(home)
@@ -337,6 +339,7 @@ def test_a_full_disk_leaves_the_store_as_it_was(home, exports, tmp_path, turnmil
     assert len(stored(home)) == 1000
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_middle_leaves_the_store_as_it_was(home, exports, tmp_path, turnmill):
     turnmill("import", exports)
     before = stored(home)

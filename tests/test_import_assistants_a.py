@@ -139,6 +139,7 @@ WRONG: tuple[Any, ...] = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_any_field_of_any_wrong_type_is_no_traceback_and_no_loss(tmp_path, name):
     importer, raw = sample(name)

@@ -16,6 +16,8 @@ from ingest.importers.base import Item, Reject, Skip
 from ingest.message import Conversation
 from ingest.registry import importer
 
+pytestmark = pytest.mark.slow  # many small cases
+
 FILES = [
     ("lechat", "chat-export-1772440000000/chat-1b7e2f40-0000-4000-8000-00000000c002.json"),
     ("lechat", "chat-export-1772440000000/chat-1b7e2f40-0000-4000-8000-00000000c003.json"),

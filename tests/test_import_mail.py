@@ -320,6 +320,7 @@ def test_an_empty_file_of_mail_is_not_claimed_and_counted(tmp_path: Path) -> Non
     assert isinstance(item, Reject)
 
 
+@pytest.mark.slow
 def test_a_big_box_is_read_in_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "box"
     body = b"Good grain to you! " * 1000

@@ -34,6 +34,7 @@ def test_a_constant_difference_has_a_narrow_interval():
     assert found.base.high - found.base.low > 0.05
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     covered = 0
     for seed in range(400):
@@ -43,6 +44,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     assert 0.89 <= covered / 400 <= 0.98
 
 
+@pytest.mark.slow
 def test_without_an_effect_it_is_rarely_found():
     found = [
         paired(*simulated(s, true_delta=0.0), seed=s, resamples=1000).delta for s in range(400)
@@ -90,6 +92,7 @@ def test_nothing_to_compare():
         paired([], [], [])
 
 
+@pytest.mark.slow
 def test_many_conversations_fit_into_memory():
     base, tuned, tokens = simulated(0, conversations=50_000)
     found = paired(base, tuned, tokens, resamples=200).delta
