@@ -23,12 +23,14 @@ from ingest.importers.gemini_cli import GeminiCLI
 from ingest.importers.googlechat import GoogleChat
 from ingest.importers.grok import Grok
 from ingest.importers.imessage import IMessage
+from ingest.importers.intercom import Intercom
 from ingest.importers.irc import Irc
 from ingest.importers.lechat import LeChat
 from ingest.importers.librechat import LibreChat
 from ingest.importers.line import LineChat
 from ingest.importers.lmstudio import LMStudio
 from ingest.importers.mail import Mail
+from ingest.importers.mapped import Mapped
 from ingest.importers.messenger import Messenger
 from ingest.importers.oasst import Oasst
 from ingest.importers.openai_messages import OpenAIMessages
@@ -44,6 +46,7 @@ from ingest.importers.teams import Teams
 from ingest.importers.telegram import Telegram
 from ingest.importers.wechat import WeChat
 from ingest.importers.whatsapp import WhatsApp
+from ingest.importers.zendesk import Zendesk
 
 _BUILT_IN: tuple[Callable[[], Importer], ...] = (
     ChatGPT,
@@ -83,6 +86,9 @@ _BUILT_IN: tuple[Callable[[], Importer], ...] = (
     Signal,
     Teams,
     WeChat,
+    Zendesk,
+    Intercom,
+    Mapped,
 )
 
 ENTRY_POINTS = "turnmill.importer"
