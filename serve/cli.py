@@ -94,17 +94,36 @@ def import_(
     date_order: Annotated[
         str, typer.Option("--date-order", help="auto, dmy, mdy or ymd, for text exports.")
     ] = "auto",
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="FIELD=COLUMN",
+            help="For any table: what a column means. Fields: role, content, thread, name, time, "
+            "id, title; role:WORD=ROLE for unusual words, role:*=ROLE for all others.",
+        ),
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", help="With --map, for SQLite: a SELECT or a table.")
+    ] = None,
     home: Home = None,
     json: AsJson = False,
 ) -> None:
     """Import exports into the workspace's store."""
     from ingest.importers.base import ImportOptions
+    from ingest.importers.mapped import mapped_format, parse_pairs
     from serve.commands import exports
     from serve.terminal import print_json
 
     if date_order not in ("auto", "dmy", "mdy", "ymd"):
         raise UserError(f"--date-order {date_order}: unknown", "use auto, dmy, mdy or ymd")
-    options = ImportOptions(tuple(as_assistant or ()), date_order)  # type: ignore[arg-type]
+    options = ImportOptions(
+        tuple(as_assistant or ()),
+        date_order,  # type: ignore[arg-type]
+        mapping=parse_pairs(mapping) if mapping else (),
+        query=query,
+    )
+    format_name = mapped_format(format_name, options)
     report = exports.run_import(paths, _workspace(home), format_name, options)
     print_json(report.as_json()) if json else exports.show_import(report)
     if report.rejected:

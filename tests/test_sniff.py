@@ -28,4 +28,5 @@ def test_one_importer_recognises_a_sample(folder: Path, path: Path) -> None:
 
 
 def test_every_importer_has_a_sample() -> None:
-    assert {_name(folder) for folder in FOLDERS} == set(importers())
+    # a mapping is given, never recognised
+    assert {_name(folder) for folder in FOLDERS} == set(importers()) - {"mapped"}

@@ -31,6 +31,22 @@ def first(member: Member) -> dict[str, Any]:
         return {}
 
 
+def columns(member: Member) -> tuple[str, ...]:
+    """The names of the columns.
+
+    Raises:
+        ExportError: the file is damaged or cut off.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    with _seekable(member) as file:
+        try:
+            return tuple(parquet.ParquetFile(file, pre_buffer=False).schema_arrow.names)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(member, error) from None
+
+
 def rows(member: Member, *, batch_rows: int = _BATCH_ROWS) -> Iterator[dict[str, Any]]:
     """Every row, read in batches.
 
@@ -47,10 +63,13 @@ def rows(member: Member, *, batch_rows: int = _BATCH_ROWS) -> Iterator[dict[str,
                 for row in batch.to_pylist():
                     yield _plain(row)
         except (pa.ArrowException, OSError) as error:
-            raise ExportError(
-                f"{member.name}: damaged parquet file ({type(error).__name__})",
-                "download it again",
-            ) from None
+            raise _damaged(member, error) from None
+
+
+def _damaged(member: Member, error: Exception) -> ExportError:
+    return ExportError(
+        f"{member.name}: damaged parquet file ({type(error).__name__})", "download it again"
+    )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,297 @@
+"""Any table of messages, by a mapping that the user gives: CSV, JSON, parquet or SQLite.
+
+``--map role=author --map content=body --map thread=ticket_id`` says which column is what; nothing
+is guessed beyond the usual words for roles.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ingest.archive import Export, Member
+from ingest.errors import ExportError, UserError
+from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject, Skip
+from ingest.importers.mapped_rows import is_table, lookup, tables
+from ingest.importers.records import as_text
+from ingest.message import ROLES, Conversation, Message, Participant, Role, conversation_id
+from ingest.spool import Spool
+from ingest.times import from_any, in_zone, sort_key
+
+FIELDS = ("role", "content", "thread", "name", "time", "id", "title")
+_REQUIRED = ("role", "content")
+_ANY = "*"
+_ROLES: dict[str, Role] = {
+    "user": "user", "human": "user", "customer": "user", "client": "user", "end-user": "user",
+    "end_user": "user", "assistant": "assistant", "agent": "assistant", "bot": "assistant",
+    "ai": "assistant", "model": "assistant", "system": "system", "developer": "developer",
+    "tool": "tool", "function": "tool",
+}  # fmt: skip
+_LOOKED_AT = 1000
+"""Rows of a JSON file that are asked which columns there are: its rows may leave some out."""
+
+
+class _Row(msgspec.Struct):
+    """A row as it lies in the spool."""
+
+    role: Role
+    content: str
+    thread: str
+    name: str | None
+    time: Any
+    id: str | None
+    title: str | None
+    extra: dict[str, Any]
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Row).decode
+
+
+class Mapped:
+    """The importer of tables with a mapping."""
+
+    name = "mapped"
+    title = "any table of messages (CSV, JSON lines, JSON array, parquet, SQLite)"
+    kind: ImporterKind = "training"
+    needs = "--map role=COLUMN --map content=COLUMN [--map thread=COLUMN]; --query for SQLite"
+    version = 1
+
+    def sniff(self, export: Export) -> float:  # noqa: ARG002
+        """Never sure: it is chosen by giving a mapping."""
+        return 0.0
+
+    def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:
+        """One conversation for each value of the thread column, by its first row.
+
+        Without a thread column each file is one conversation. Rows keep the file's order or, where
+        a time column is mapped, that of time. Columns without a meaning go to ``extra``.
+
+        The rows of a thread may lie anywhere in the file, so all of them go through a spool on
+        disk; held in memory are the names of the threads and the rows of one of them.
+
+        Raises:
+            UserError: the mapping names a column that is not there.
+        """
+        mapping = Mapping.of(options.mapping)
+        members = [member for member in export.members if is_table(member)]
+        if not members:
+            raise ExportError(
+                f"{export.path}: no table", "a mapping is for CSV, JSON, parquet and SQLite files"
+            )
+        for member in export.members:
+            if member not in members:
+                yield Skip(member.name, "no table")
+        with Spool() as spool:
+            for member in members:
+                yield from _fill(spool, member, mapping, options)
+            for thread in spool.chats():
+                rows = [_decode(raw) for raw in spool.in_order(thread)]
+                yield _conversation(thread, rows, mapping, options)
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """What the columns of a table mean.
+
+    Attributes:
+        columns: column by field of ours (``role``, ``content``, ``thread``, ...).
+        roles: role by value of the role column in lower case; ``*`` for all others.
+    """
+
+    columns: dict[str, str]
+    roles: dict[str, Role]
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[str, str]]) -> "Mapping":
+        """The mapping of ``--map`` pairs such as ``("role", "author")``, ``("role:pro", "user")``.
+
+        Raises:
+            UserError: an unknown field or role, or no column for role or content.
+        """
+        columns: dict[str, str] = {}
+        roles: dict[str, Role] = {}
+        for key, value in pairs:
+            field, colon, word = key.partition(":")
+            if colon and field == "role":
+                if value not in ROLES:
+                    raise UserError(
+                        f"--map {key}={value}: no such role", f"roles: {', '.join(sorted(ROLES))}"
+                    )
+                roles[word.strip().lower()] = value  # type: ignore[assignment]
+            elif key in FIELDS and value:
+                columns[key] = value
+            else:
+                raise UserError(
+                    f"--map {key}={value}: unknown field",
+                    f"fields: {', '.join(FIELDS)}; or role:WORD=ROLE",
+                )
+        missing = [field for field in _REQUIRED if field not in columns]
+        if missing:
+            raise UserError(
+                f"the mapping names no column for {' and '.join(missing)}",
+                f"add {' '.join(f'--map {field}=COLUMN' for field in missing)}",
+            )
+        return cls(columns, roles)
+
+    def role(self, value: Any) -> Role | None:
+        """The role that a value of the role column means."""
+        word = as_text(value).strip().lower()
+        return self.roles.get(word) or _ROLES.get(word) or self.roles.get(_ANY)
+
+    def check(self, member: Member, names: Sequence[str], *, dotted: bool) -> None:
+        """See that every mapped column is there.
+
+        Args:
+            member: the file.
+            names: its columns.
+            dotted: whether ``a.b`` may name a value inside the column ``a``.
+
+        Raises:
+            UserError: one is not.
+        """
+        for field, column in self.columns.items():
+            if column not in names and not (dotted and column.split(".")[0] in names):
+                listed = ", ".join(names[:40]) or "none"
+                raise UserError(
+                    f"--map {field}={column}: {member.name} has no such column",
+                    f"its columns: {listed}",
+                )
+
+
+def parse_pairs(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The pairs of ``--map`` options.
+
+    Raises:
+        UserError: one has no ``=``.
+    """
+    pairs = []
+    for text in texts:
+        # a word for a role may hold '=', a role does not; with columns it is the other way round
+        split = text.rpartition if text.startswith("role:") else text.partition
+        key, sign, value = split("=")
+        if not sign:
+            raise UserError(f"--map {text}: no '='", "write it as --map content=COLUMN")
+        pairs.append((key.strip(), value.strip()))
+    Mapping.of(pairs)
+    return tuple(pairs)
+
+
+def mapped_format(format_name: str, options: ImportOptions) -> str:
+    """The importer's name for a wish and its options: a mapping means this importer.
+
+    Raises:
+        UserError: a mapping or a query for another importer, or a query without a mapping.
+    """
+    if not options.mapping:
+        if options.query is not None:
+            raise UserError("--query: there is no mapping", "add --map role=... --map content=...")
+        return format_name
+    if format_name not in ("auto", "mapped"):
+        raise UserError(f"--map: the importer {format_name} takes none", "leave --format out")
+    return "mapped"
+
+
+def _fill(
+    spool: Spool, member: Member, mapping: Mapping, options: ImportOptions
+) -> Iterator[Reject]:
+    """Put a file's rows into the spool by thread; what is no row comes out."""
+    used = {column.split(".")[0] for column in mapping.columns.values()}
+    used |= set(mapping.columns.values())
+    for table in tables(member, options.query, tuple(mapping.columns.values()), _LOOKED_AT):
+        mapping.check(member, table.columns, dotted=table.dotted)
+        last: tuple[str, str] | None = None
+        for found in table.rows:
+            if isinstance(found, Reject):
+                yield found
+                continue
+            where, values = found
+            row = _row(values, mapping, member, used)
+            if row is None:
+                hint = "say what it means with --map role:VALUE=assistant (or user, system, tool)"
+                yield Reject(where, "the role is none of the known words", hint)
+                continue
+            rank = _rank(row, options)
+            if rank is None:  # no time of its own: it stays behind the row before it
+                rank = last[1] if last and last[0] == row.thread else ""
+            last = row.thread, rank
+            spool.add(row.thread, where, _encode(row), rank=rank)
+
+
+def _row(values: dict[str, Any], mapping: Mapping, member: Member, used: set[str]) -> _Row | None:
+    """A row of a table; None if its role is unknown."""
+    at = {field: lookup(values, column) for field, column in mapping.columns.items()}
+    role = mapping.role(at["role"])
+    if role is None:
+        return None
+    thread = _text(at.get("thread")) if "thread" in mapping.columns else f"\0{member.name}"
+    return _Row(
+        role=role,
+        content=_text(at["content"]) or "",
+        # rows without a thread are no conversation with each other
+        thread=thread or f"\0{_digest(values)}",
+        name=_text(at.get("name")),
+        time=at.get("time"),
+        id=_text(at.get("id")),
+        title=_text(at.get("title")),
+        extra={
+            key: value
+            for key, value in values.items()
+            if key not in used and value is not None and value != ""
+        },
+    )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or value == "" else as_text(value)
+
+
+def _digest(values: dict[str, Any]) -> str:
+    raw = msgspec.json.encode(values, order="deterministic")
+    return hashlib.sha256(raw).hexdigest()[:32]
+
+
+def _rank(row: _Row, options: ImportOptions) -> str | None:
+    """Text that sorts by time."""
+    at = in_zone(from_any(row.time), options.tz)
+    return None if at is None else f"{sort_key(at):020.6f}"
+
+
+def _conversation(
+    thread: str, rows: list[_Row], mapping: Mapping, options: ImportOptions
+) -> Conversation:
+    # ids of threads are often small numbers: the columns' names tell one table from another
+    columns = "&".join(f"{field}={name}" for field, name in sorted(mapping.columns.items()))
+    native = thread if thread.startswith("\0") else f"{columns}|{thread}"
+    messages = tuple(_message(row, mapping, options) for row in rows)
+    people: dict[str, Participant] = {}
+    for row in rows:
+        if row.name is not None and row.role in ("user", "assistant"):
+            people.setdefault(row.name, Participant(row.name, None, row.role == "assistant"))
+    return Conversation(
+        id=conversation_id("mapped", native),
+        importer="mapped",
+        source_id=thread.removeprefix("\0"),
+        title=next((row.title for row in rows if row.title), None),
+        created_at=messages[0].created_at,
+        messages=messages,
+        participants=tuple(people.values()),
+    )
+
+
+def _message(row: _Row, mapping: Mapping, options: ImportOptions) -> Message:
+    at = in_zone(from_any(row.time), options.tz)
+    extra = row.extra
+    if at is None and row.time not in (None, ""):
+        extra = {**extra, mapping.columns["time"]: row.time}
+    return Message(
+        role=row.role,
+        content=row.content,
+        name=row.name,
+        created_at=at,
+        train=None if row.content.strip() else False,
+        source_id=row.id,
+        extra=extra,
+    )
