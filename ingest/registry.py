@@ -23,6 +23,7 @@ from ingest.importers.gemini_cli import GeminiCLI
 from ingest.importers.googlechat import GoogleChat
 from ingest.importers.grok import Grok
 from ingest.importers.imessage import IMessage
+from ingest.importers.intercom import Intercom
 from ingest.importers.irc import Irc
 from ingest.importers.lechat import LeChat
 from ingest.importers.librechat import LibreChat
@@ -45,6 +46,7 @@ from ingest.importers.teams import Teams
 from ingest.importers.telegram import Telegram
 from ingest.importers.wechat import WeChat
 from ingest.importers.whatsapp import WhatsApp
+from ingest.importers.zendesk import Zendesk
 
 _BUILT_IN: tuple[Callable[[], Importer], ...] = (
     ChatGPT,
@@ -84,6 +86,8 @@ _BUILT_IN: tuple[Callable[[], Importer], ...] = (
     Signal,
     Teams,
     WeChat,
+    Zendesk,
+    Intercom,
     Mapped,
 )
 
