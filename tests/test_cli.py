@@ -267,7 +267,7 @@ def canaries(tmp_path: Path) -> list[Path]:
 def test_no_error_reject_or_log_holds_text_of_a_message(turnmill, tmp_path, caplog):
     codes, rejects = [], []
     for path in canaries(tmp_path):
-        for form in ([], ["--format", "openai"], ["--format", "chatgpt"], ["--format", "whatsapp"]):
+        for form in ([], ["--format", "openai"], ["--format", "chatgpt"]):
             done = turnmill("import", path, *form)
             codes.append(done.code)
             assert CANARY not in done.out + done.err
@@ -343,7 +343,7 @@ def test_a_full_disk_leaves_the_store_as_it_was(home, exports, tmp_path, turnmil
 def test_ctrl_c_in_the_middle_leaves_the_store_as_it_was(home, exports, tmp_path, turnmill):
     turnmill("import", exports)
     before = stored(home)
-    path = big_export(tmp_path / "big.json", 6000)
+    path = big_export(tmp_path / "big.json", 4000)
     log = home / "store.duckdb.wal"
     arguments = [*COMMAND, "import", str(path), "--home", str(home), "--json"]
     with subprocess.Popen(
@@ -358,7 +358,7 @@ def test_ctrl_c_in_the_middle_leaves_the_store_as_it_was(home, exports, tmp_path
     assert err == "interrupted; run the same command again to go on\n"
     assert not log.exists() or log.stat().st_size == 0
     assert stored(home) == before
-    assert turnmill("import", path, "--json").json["stored"] == 5970
+    assert turnmill("import", path, "--json").json["stored"] == 3970
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
@@ -401,12 +401,6 @@ def test_a_store_that_another_process_has_open_is_two_lines(home, exports, turnm
         two_lines(turnmill("conversations"), "another process")
         other.stdin.close()
     assert turnmill("conversations").code == 0
-
-
-def test_the_module_runs_as_a_program(exports, home):
-    done = process("import", exports, "--home", home, "--json")
-    assert (done.code, done.err) == (0, "")
-    assert done.json["stored"] == 30
 
 
 def test_a_reader_that_goes_away_is_no_bug(home, exports, turnmill):
