@@ -6,7 +6,7 @@ each import is one transaction: it lands whole or not at all.
 
 import contextlib
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -185,6 +185,29 @@ class Store:
             "SELECT importer, count(*) FROM conversations GROUP BY importer ORDER BY importer"
         ).fetchall()
         return dict(rows)
+
+    def people(self, by_alias: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Everybody who speaks under a name in conversations with participants.
+
+        Args:
+            by_alias: the name under which to count another name.
+
+        Returns:
+            Most messages first: ``name``, ``conversations``, ``messages``, of which
+            ``assistant_messages``, and ``importers``.
+        """
+        rows = self._db.execute(
+            "WITH alias AS (SELECT unnest(?::VARCHAR[]) AS other, unnest(?::VARCHAR[]) AS name) "
+            "SELECT coalesce(alias.name, m.name) AS person, count(DISTINCT m.ord), count(*), "
+            "count(*) FILTER (WHERE m.role = 'assistant'), list_sort(list(DISTINCT c.importer)) "
+            "FROM messages m JOIN conversations c ON c.ord = m.ord "
+            "LEFT JOIN alias ON alias.other = m.name "
+            "WHERE m.name IS NOT NULL AND m.role <> 'tool' AND c.participants IS NOT NULL "
+            "GROUP BY person ORDER BY count(*) DESC, person",
+            [list(by_alias), list(by_alias.values())],
+        ).fetchall()
+        keys = ("name", "conversations", "messages", "assistant_messages", "importers")
+        return [dict(zip(keys, row, strict=True)) for row in rows]
 
     def list_conversations(self, where: Where, limit: int) -> list[dict[str, Any]]:
         """Newest import last; at most ``limit`` rows."""

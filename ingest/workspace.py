@@ -41,6 +41,11 @@ class Workspace:
         """``evals/<eval id>/``: evaluation reports."""
         return self.home / "evals"
 
+    @property
+    def people(self) -> Path:
+        """``people.json``: who is one person, and who is the assistant."""
+        return self.home / "people.json"
+
     def create(self) -> "Workspace":
         """Make the workspace's folder (mode 0700: it holds private chats).
 

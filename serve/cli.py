@@ -131,6 +131,40 @@ def import_(
 
 
 @app.command()
+def people(
+    alias: Annotated[
+        str | None, typer.Option("--alias", help="A name that is another name of --of.")
+    ] = None,
+    of: Annotated[str | None, typer.Option("--of", help="The person whom --alias names.")] = None,
+    assistant: Annotated[
+        list[str] | None,
+        typer.Option("--assistant", help="Somebody whose messages are the assistant's."),
+    ] = None,
+    not_assistant: Annotated[
+        list[str] | None, typer.Option("--not-assistant", help="Somebody who is it no more.")
+    ] = None,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """List who takes part; say who is one person, and who is the assistant in later imports."""
+    from serve.commands import people as commands
+    from serve.terminal import print_json
+
+    if (alias is None) != (of is None):
+        raise UserError(
+            "--alias and --of belong together", "use --alias 'Other name' --of 'Name to show'"
+        )
+    workspace = _workspace(home)
+    if alias is not None and of is not None:
+        commands.alias(workspace, alias, of)
+    for names, is_assistant in ((assistant, True), (not_assistant, False)):
+        for name in names or ():
+            commands.mark(workspace, name, is_assistant=is_assistant)
+    rows = commands.listed(workspace)
+    print_json(rows) if json else commands.show(rows)
+
+
+@app.command()
 def rejects(home: Home = None, json: AsJson = False) -> None:
     """Show the quarantine: what could not be read, where and why."""
     from serve.commands import exports

@@ -10,6 +10,7 @@ from ingest.registry import importers
 from ingest.store import Where, open_store
 from ingest.workspace import Workspace
 from serve import terminal
+from serve.commands.people import with_people
 from serve.terminal import safe
 
 _COLOURS = {"assistant": "green", "user": "cyan", "system": "magenta", "developer": "magenta",
@@ -34,6 +35,7 @@ def run_import(
     paths: list[Path], workspace: Workspace, format_name: str, options: ImportOptions
 ) -> ImportReport:
     """Import every path; each export lands whole or not at all."""
+    options = with_people(options, workspace)
     total = ImportReport()
     with open_store(workspace.create().store) as store, terminal.counting("importing") as count:
         for path in paths:
@@ -55,7 +57,10 @@ def run_import(
 def _people_warnings(options: ImportOptions) -> list[str]:
     if options.as_assistant:
         return []
-    return ["nobody is the assistant in people's chats yet: import again with --as-assistant NAME"]
+    return [
+        "nobody is the assistant in people's chats yet: import again with --as-assistant NAME,"
+        " or say it once with 'turnmill people --assistant NAME'"
+    ]
 
 
 def show_import(report: ImportReport) -> None:
