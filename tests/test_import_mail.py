@@ -197,6 +197,12 @@ def test_eml4_headers_of_odd_charsets(box: Box) -> None:
     assert "rye" in found.title
 
 
+@pytest.mark.parametrize("raw", ["Mühle".encode(), "Mühle".encode("cp1252")])
+def test_eml4_headers_with_raw_bytes(box: Box, raw: bytes) -> None:
+    found = only(box(mail(1, subject="MILL").replace(b"MILL", raw).replace(b"Miller", raw)))
+    assert (found.title, found.messages[0].name) == ("Mühle", "Mühle")
+
+
 # borders
 def test_the_word_from_at_the_start_of_a_line_is_no_border(box: Box) -> None:
     body = (

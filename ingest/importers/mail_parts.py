@@ -31,19 +31,30 @@ class Content(NamedTuple):
 
 
 def header(mail: Message, name: str) -> str:
-    """A header as text, its encoded words decoded and its folding undone."""
-    raw = mail.get(name)
-    if raw is None:
-        return ""
+    """A header as text, its encoded words decoded and its folding undone.
+
+    Bytes that are no ASCII, which no header may have and many do, are read as UTF-8 or as
+    Windows-1252.
+    """
+    name = name.lower()
+    raw = next((value for key, value in mail.raw_items() if key.lower() == name), "")
     text = str(raw)
+    if not text.isascii():
+        text = decoded(text.encode("utf-8", "surrogateescape"), None)[0]
+    return " ".join(_words(text).split())
+
+
+def _words(text: str) -> str:
+    """A text with its encoded words decoded."""
+    if "=?" not in text:
+        return text
     try:
         pieces = decode_header(text)
     except (HeaderParseError, ValueError):
-        return " ".join(text.split())
-    words = "".join(
+        return text
+    return "".join(
         piece if isinstance(piece, str) else decoded(piece, charset)[0] for piece, charset in pieces
     )
-    return " ".join(words.split())
 
 
 def decoded(raw: bytes, charset: str | None) -> tuple[str, str | None]:
@@ -166,10 +177,6 @@ def _file_name(part: Message) -> str | None:
     name = part.get_filename()
     if not name:
         return None
-    try:
-        pieces = decode_header(name)
-    except (HeaderParseError, ValueError):
-        return name
-    return "".join(
-        piece if isinstance(piece, str) else decoded(piece, charset)[0] for piece, charset in pieces
-    )
+    if not name.isascii():
+        name = decoded(name.encode("utf-8", "surrogateescape"), None)[0]
+    return _words(name)

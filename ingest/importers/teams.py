@@ -67,11 +67,16 @@ def plain(value: Any, levels: int = 6) -> Any:
         value: decoded JSON.
         levels: how deep to go; Graph's own records are no deeper.
     """
-    if levels and isinstance(value, dict):
-        return {key[:1].lower() + key[1:]: plain(each, levels - 1) for key, each in value.items()}
-    if levels and isinstance(value, list):
-        return [plain(each, levels - 1) for each in value]
-    return value
+    if not levels or not value:
+        return value
+    if isinstance(value, dict):
+        return {
+            key[:1].lower() + key[1:]: plain(each, levels - 1)
+            if isinstance(each, dict | list)
+            else each
+            for key, each in value.items()
+        }
+    return [plain(each, levels - 1) for each in value] if isinstance(value, list) else value
 
 
 def _is_ours(look: Peek) -> bool:
