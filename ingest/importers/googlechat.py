@@ -20,7 +20,7 @@ from ingest.importers.media import media_kind
 from ingest.importers.records import records
 from ingest.message import Attachment
 from ingest.people import CHANNEL_GAP, SESSION_GAP, Line
-from ingest.shape import Peek, like, peek
+from ingest.shape import Peek, holds, like, peek
 from ingest.spool import Spool
 
 _USED = {"creator", "created_date", "text", "topic_id", "message_id", "attached_files"}
@@ -44,7 +44,7 @@ class GoogleChat:
 
     def sniff(self, export: Export) -> float:
         """Sure when an object's ``messages`` have ``topic_id`` and ``message_id``."""
-        return 0.95 if any(True for _ in like(export, _is_ours)) else 0.0
+        return 0.95 if holds(export, _is_ours) else 0.0
 
     def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:
         """Every group's sessions, then its threads."""

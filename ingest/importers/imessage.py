@@ -31,6 +31,7 @@ from ingest.sqlite import FAULTS, fault, is_sqlite, open_sqlite
 from ingest.times import from_apple
 
 ME = "Me"
+_LOOKED_AT = 64
 _OBJECT = "\ufffc"
 _KEPT = (
     "subject", "service", "balloon_bundle_id", "expressive_send_style_id",
@@ -59,7 +60,8 @@ class IMessage:
 
     def sniff(self, export: Export) -> float:
         """Sure when a SQLite database has the four tables."""
-        return 0.95 if any(_is_ours(member) for member in export.members) else 0.0
+        likely = sorted(export.members, key=lambda member: not member.base.endswith(".db"))
+        return 0.95 if any(_is_ours(member) for member in likely[:_LOOKED_AT]) else 0.0
 
     def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:
         """Every chat's sessions."""

@@ -22,7 +22,7 @@ from ingest.importers.irc_lines import (
     time_of,
 )
 from ingest.people import CHANNEL_GAP, Event, Line
-from ingest.shape import Peek, like
+from ingest.shape import Peek, holds, like
 from ingest.text import text_lines
 
 _BOT = re.compile(r"(?:bot|serv)[\d_|-]*$|^(?:ubottu|supybot|limnoria|eggdrop|meetingology)", re.I)
@@ -41,7 +41,7 @@ class Irc:
 
     def sniff(self, export: Export) -> float:
         """Sure when most of the first lines are what IRC clients log and two are said."""
-        return 0.9 if any(True for _ in like(export, _is_ours)) else 0.0
+        return 0.9 if holds(export, _is_ours) else 0.0
 
     def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:
         """Every log's sessions, in the order of the files' names."""

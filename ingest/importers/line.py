@@ -26,7 +26,7 @@ from ingest.importers.line_words import (
 )
 from ingest.message import Attachment
 from ingest.people import Event, Line
-from ingest.shape import Peek, like
+from ingest.shape import Peek, holds, like
 from ingest.text import text_lines
 
 _TABBED = re.compile(rf"^{CLOCK}\t(?P<name>[^\t]*)\t(?P<text>.*)$")
@@ -53,7 +53,7 @@ class LineChat:
 
     def sniff(self, export: Export) -> float:
         """Sure when a date line and heads with tabs stand near the top."""
-        return 0.9 if any(True for _ in like(export, _is_ours)) else 0.0
+        return 0.9 if holds(export, _is_ours) else 0.0
 
     def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:
         """Every chat file's sessions."""

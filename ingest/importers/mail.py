@@ -12,7 +12,7 @@ from email import message_from_bytes
 from email.message import Message
 from typing import NamedTuple
 
-from ingest.archive import Export, Member
+from ingest.archive import Export
 from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject
 from ingest.importers.mail_parts import Content, content_of, header, message_ids, sender, sent_at
 from ingest.importers.mail_text import Written
@@ -21,6 +21,7 @@ from ingest.importers.mbox import Source, Span, is_mbox, spans, unescaped
 from ingest.importers.records import zoned
 from ingest.message import Conversation, conversation_id
 from ingest.people import Line, participants, turns
+from ingest.shape import Peek, holds, like
 from ingest.times import sort_key
 
 MAX_MAIL = 256 << 20
@@ -48,7 +49,7 @@ class Mail:
 
     def sniff(self, export: Export) -> float:
         """Sure when a file begins with mbox's separator or with a mail's headers."""
-        return 0.9 if any(True for _ in _mails(export)) else 0.0
+        return 0.9 if holds(export, _is_ours) else 0.0
 
     def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:
         """Every thread."""
@@ -56,7 +57,7 @@ class Mail:
         with ExitStack() as stack:
             stack.callback(threads.close)
             sources: list[Source] = []
-            for member in list(_mails(export)) or export.members:
+            for member in list(like(export, _is_ours)) or export.members:
                 source = Source(member)
                 stack.callback(source.close)
                 sources.append(source)
@@ -67,11 +68,9 @@ class Mail:
                 yield zoned(_conversation(mails, options), options.tz)
 
 
-def _mails(export: Export) -> Iterator[Member]:
-    for member in export.members:
-        head = member.head()
-        if is_mbox(head) or _is_mail(head):
-            yield member
+def _is_ours(look: Peek) -> bool:
+    head = look.text.encode() if look.kind == "text" else b""
+    return is_mbox(head) or _is_mail(head)
 
 
 def _is_mail(head: bytes) -> bool:

@@ -17,7 +17,7 @@ from ingest.importers.records import record
 from ingest.importers.signal_text import Said, is_signal, item_of, read_text, unquoted
 from ingest.message import Attachment
 from ingest.people import Event, Line
-from ingest.shape import Peek, like
+from ingest.shape import Peek, holds, like
 from ingest.stream import iter_lines
 from ingest.text import text_lines
 
@@ -36,7 +36,7 @@ class Signal:
 
     def sniff(self, export: Export) -> float:
         """Sure when lines have signal-export's six keys, or a text its heads."""
-        return 0.95 if any(True for _ in like(export, _is_ours)) else 0.0
+        return 0.95 if holds(export, _is_ours) else 0.0
 
     def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:
         """Every chat's sessions; where a chat has both files, the JSON one."""

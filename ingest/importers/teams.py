@@ -18,7 +18,7 @@ from ingest.importers.fields import name_of, object_of, text_of
 from ingest.importers.records import records
 from ingest.importers.teams_body import attachments_of, text_of_body
 from ingest.people import CHANNEL_GAP, SESSION_GAP, Event, Line
-from ingest.shape import Peek, like
+from ingest.shape import Peek, holds, like
 from ingest.spool import Spool
 from ingest.times import from_iso, sort_key
 
@@ -43,7 +43,7 @@ class Teams:
 
     def sniff(self, export: Export) -> float:
         """Sure when the first record has Graph's ``id``, ``body``, ``from`` and a place or time."""
-        return 0.95 if any(True for _ in like(export, _is_ours)) else 0.0
+        return 0.95 if holds(export, _is_ours) else 0.0
 
     def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:
         """Every chat and channel in order of its first message."""

@@ -21,7 +21,7 @@ from ingest.importers.chats import conversations
 from ingest.importers.media import media_kind
 from ingest.message import Attachment
 from ingest.people import Event, Line
-from ingest.shape import Peek, like
+from ingest.shape import Peek, holds, like
 from ingest.spool import Spool
 from ingest.text import encoding_of
 from ingest.times import from_iso
@@ -53,7 +53,7 @@ class WeChat:
 
     def sniff(self, export: Export) -> float:
         """Sure when a CSV header has the exporters' column names."""
-        return 0.95 if any(True for _ in like(export, _is_ours)) else 0.0
+        return 0.95 if holds(export, _is_ours) else 0.0
 
     def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:
         """Every room's sessions."""
