@@ -106,6 +106,10 @@ def import_(
     query: Annotated[
         str | None, typer.Option("--query", help="With --map, for SQLite: a SELECT or a table.")
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Store nothing; say which importer reads a file, and why."),
+    ] = False,
     home: Home = None,
     json: AsJson = False,
 ) -> None:
@@ -124,6 +128,14 @@ def import_(
         query=query,
     )
     format_name = mapped_format(format_name, options)
+    if explain:
+        from serve.commands import explain as explaining
+
+        if len(paths) > 1:
+            raise UserError(f"--explain: {len(paths)} paths", "name one at a time")
+        found, first = explaining.explain(paths[0], _workspace(home), format_name, options)
+        print_json(found) if json else explaining.show(found, first)
+        return
     report = exports.run_import(paths, _workspace(home), format_name, options)
     print_json(report.as_json()) if json else exports.show_import(report)
     if report.rejected:
