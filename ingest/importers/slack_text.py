@@ -93,6 +93,7 @@ def text_of_attachments(attachments: Any, names: Mapping[str, str]) -> str:
     texts = []
     for each in objects(attachments):
         said = joined([each.get("pretext"), each.get("title"), each.get("text")])
-        said = said or text_of_blocks(each.get("blocks"), names) or text_of(each.get("fallback"))
-        texts.append(plain_text(said or "", names))
+        fallback = text_of(each.get("fallback")) or ""
+        said = said or text_of_blocks(each.get("blocks"), names) or fallback
+        texts.append(plain_text(said, names))
     return joined(texts)
