@@ -17,8 +17,8 @@ from ingest.message import Conversation
 from ingest.registry import choose, sniff
 from ingest.store import SourceRecord, Store
 
-BATCH_MESSAGES = 8192
-_BATCH_BYTES = 16 << 20
+BATCH_MESSAGES = 4096
+_BATCH_BYTES = 8 << 20
 _SURE = 0.85
 _MIXED_AT_MOST = 64
 """A folder with more entries than this that is an export as a whole is not searched for others."""

@@ -27,6 +27,9 @@ _CONFIG = {
     # nothing is fetched behind the user's back
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
+    # full row groups go to disk while an import is still running
+    "write_buffer_row_group_memory_limit": "20MB",
+    "memory_limit": "1GB",
 }
 _DISK_FAULTS = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
 # "Extension": the file is of another database, which DuckDB would fetch a reader for
@@ -106,11 +109,10 @@ class Store:
     def known_hashes(self, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
         """(ord, content hash) of those ids that are stored."""
         wanted = pa.table({"id": pa.array(ids, pa.string())})
-        self._db.register("wanted", wanted)
-        rows = self._db.execute(
-            "SELECT c.id, c.ord, c.content_hash FROM conversations c SEMI JOIN wanted USING (id)"
-        ).fetchall()
-        self._db.unregister("wanted")
+        rows = self._over(
+            wanted,
+            "SELECT c.id, c.ord, c.content_hash FROM conversations c SEMI JOIN rows USING (id)",
+        )
         return {id_: (ord_, hash_) for id_, ord_, hash_ in rows}
 
     def next_ord(self) -> int:
@@ -142,10 +144,8 @@ class Store:
         """Remove conversations and their messages."""
         if ords:
             gone = pa.table({"ord": pa.array(ords, pa.int64())})
-            self._db.register("gone", gone)
-            self._db.execute("DELETE FROM messages WHERE ord IN (SELECT ord FROM gone)")
-            self._db.execute("DELETE FROM conversations WHERE ord IN (SELECT ord FROM gone)")
-            self._db.unregister("gone")
+            for table in ("messages", "conversations"):
+                self._over(gone, f"DELETE FROM {table} WHERE ord IN (SELECT ord FROM rows)")
 
     def put_rejects(self, source: str, importer: str, path: str, rejects: Sequence[Reject]) -> None:
         """Replace the quarantine entries of one export."""
@@ -165,9 +165,16 @@ class Store:
             self._append("rejects", table)
 
     def _append(self, table: str, rows: pa.Table) -> None:
-        self._db.register("incoming", rows)
-        self._db.execute(f"INSERT INTO {table} SELECT * FROM incoming")
-        self._db.unregister("incoming")
+        self._over(rows, f"INSERT INTO {table} SELECT * FROM rows")
+
+    def _over(self, rows: pa.Table, query: str) -> list[tuple[Any, ...]]:  # noqa: ARG002
+        """Run a query that reads ``rows`` by that name.
+
+        DuckDB finds the table among Python's local names. Registered as a view it would be kept
+        alive until the transaction ends, and with it every batch of an import.
+        """
+        found: list[tuple[Any, ...]] = self._db.execute(query).fetchall()
+        return found
 
     # -- reading ------------------------------------------------------------------------------
 

@@ -35,7 +35,8 @@ CREATE TABLE messages (
     ord          BIGINT NOT NULL,  -- its conversation
     position     INTEGER NOT NULL,
     role         VARCHAR NOT NULL,
-    content      VARCHAR NOT NULL,
+    -- chosen, not left to the checkpoint: trying every compression costs more than the best gains
+    content      VARCHAR NOT NULL USING COMPRESSION zstd,
     name         VARCHAR,
     reasoning    VARCHAR,
     tool_calls   VARCHAR,
@@ -44,8 +45,8 @@ CREATE TABLE messages (
     created_at   TIMESTAMP,
     zoned        BOOLEAN,
     train        BOOLEAN,
-    source_id    VARCHAR,
-    parent_id    VARCHAR,
+    source_id    VARCHAR USING COMPRESSION uncompressed,  -- uuids mostly
+    parent_id    VARCHAR USING COMPRESSION uncompressed,
     on_path      BOOLEAN NOT NULL,
     extra        VARCHAR
 );
