@@ -115,7 +115,7 @@ def import_(
 ) -> None:
     """Import exports into the workspace's store."""
     from ingest.importers.base import ImportOptions
-    from ingest.importers.mapped import mapped_format, parse_pairs
+    from ingest.importers.mapping import mapped_format, parse_pairs
     from serve.commands import exports
     from serve.terminal import print_json
 

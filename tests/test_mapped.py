@@ -12,7 +12,8 @@ from pyarrow import parquet
 from ingest.archive import open_export
 from ingest.errors import ExportError, UserError
 from ingest.importers.base import ImportOptions, Reject, Skip
-from ingest.importers.mapped import Mapped, parse_pairs
+from ingest.importers.mapped import Mapped
+from ingest.importers.mapping import parse_pairs
 from ingest.load import import_export
 from ingest.message import Conversation
 from serve.cli import run
@@ -287,6 +288,21 @@ def test_a_database_whose_table_is_not_clear_says_so(tmp_path):
     with pytest.raises(UserError, match="several tables") as caught:
         items(path)
     assert "second (ticket_id, author, body)" in caught.value.hint
+
+
+def test_the_latest_rows_of_a_database_in_use_are_read(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = write(folder, "db")
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("INSERT INTO ticket VALUES ('8', 'user', 'more')")
+    database.commit()
+    assert (folder / "table.db-wal").stat().st_size
+    found = items(folder)
+    database.close()
+    assert talks(found)["8"] == [*TALKS["8"], ("user", "more")]
+    assert not any(isinstance(each, Skip) for each in found)
 
 
 def test_a_query_for_what_is_no_database(tmp_path):

@@ -48,7 +48,7 @@ class ImportOptions:
         as_assistant: names of the participants whose messages are the assistant's.
         date_order: order of day, month and year in text exports.
         tz: IANA zone of times that state none; None leaves them naive.
-        mapping: what the columns of a table mean; see :mod:`ingest.importers.mapped`.
+        mapping: what the columns of a table mean; see :mod:`ingest.importers.mapping`.
         query: which rows of a SQLite database to read with a mapping: SQL or a table's name.
     """
 

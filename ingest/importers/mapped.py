@@ -6,29 +6,20 @@ is guessed beyond the usual words for roles.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from ingest.archive import Export, Member
-from ingest.errors import ExportError, UserError
+from ingest.errors import ExportError
 from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject, Skip
 from ingest.importers.mapped_rows import is_table, lookup, tables
+from ingest.importers.mapping import Mapping
 from ingest.importers.records import as_text
-from ingest.message import ROLES, Conversation, Message, Participant, Role, conversation_id
+from ingest.message import Conversation, Message, Participant, Role, conversation_id
 from ingest.spool import Spool
 from ingest.times import from_any, in_zone, sort_key
 
-FIELDS = ("role", "content", "thread", "name", "time", "id", "title")
-_REQUIRED = ("role", "content")
-_ANY = "*"
-_ROLES: dict[str, Role] = {
-    "user": "user", "human": "user", "customer": "user", "client": "user", "end-user": "user",
-    "end_user": "user", "assistant": "assistant", "agent": "assistant", "bot": "assistant",
-    "ai": "assistant", "model": "assistant", "system": "system", "developer": "developer",
-    "tool": "tool", "function": "tool",
-}  # fmt: skip
 _LOOKED_AT = 1000
 """Rows of a JSON file that are asked which columns there are: its rows may leave some out."""
 
@@ -76,131 +67,43 @@ class Mapped:
             UserError: the mapping names a column that is not there.
         """
         mapping = Mapping.of(options.mapping)
-        members = [member for member in export.members if is_table(member)]
+        are_tables = [(member, is_table(member)) for member in export.members]
+        members = [member for member, is_ours in are_tables if is_ours]
         if not members:
             raise ExportError(
                 f"{export.path}: no table", "a mapping is for CSV, JSON, parquet and SQLite files"
             )
-        for member in export.members:
-            if member not in members:
+        by_name = {member.name: member for member in export.members}
+        logs = {name for member in members for name in _logs(member)}
+        for member, is_ours in are_tables:
+            if not is_ours and member.name not in logs:
                 yield Skip(member.name, "no table")
         with Spool() as spool:
             for member in members:
-                yield from _fill(spool, member, mapping, options)
+                log = [by_name[name] for name in _logs(member) if name in by_name]
+                yield from _fill(spool, member, log, mapping, options)
             for thread in spool.chats():
                 rows = [_decode(raw) for raw in spool.in_order(thread)]
                 yield _conversation(thread, rows, mapping, options)
 
 
-@dataclass(frozen=True)
-class Mapping:
-    """What the columns of a table mean.
-
-    Attributes:
-        columns: column by field of ours (``role``, ``content``, ``thread``, ...).
-        roles: role by value of the role column in lower case; ``*`` for all others.
-    """
-
-    columns: dict[str, str]
-    roles: dict[str, Role]
-
-    @classmethod
-    def of(cls, pairs: Sequence[tuple[str, str]]) -> "Mapping":
-        """The mapping of ``--map`` pairs such as ``("role", "author")``, ``("role:pro", "user")``.
-
-        Raises:
-            UserError: an unknown field or role, or no column for role or content.
-        """
-        columns: dict[str, str] = {}
-        roles: dict[str, Role] = {}
-        for key, value in pairs:
-            field, colon, word = key.partition(":")
-            if colon and field == "role":
-                if value not in ROLES:
-                    raise UserError(
-                        f"--map {key}={value}: no such role", f"roles: {', '.join(sorted(ROLES))}"
-                    )
-                roles[word.strip().lower()] = value  # type: ignore[assignment]
-            elif key in FIELDS and value:
-                columns[key] = value
-            else:
-                raise UserError(
-                    f"--map {key}={value}: unknown field",
-                    f"fields: {', '.join(FIELDS)}; or role:WORD=ROLE",
-                )
-        missing = [field for field in _REQUIRED if field not in columns]
-        if missing:
-            raise UserError(
-                f"the mapping names no column for {' and '.join(missing)}",
-                f"add {' '.join(f'--map {field}=COLUMN' for field in missing)}",
-            )
-        return cls(columns, roles)
-
-    def role(self, value: Any) -> Role | None:
-        """The role that a value of the role column means."""
-        word = as_text(value).strip().lower()
-        return self.roles.get(word) or _ROLES.get(word) or self.roles.get(_ANY)
-
-    def check(self, member: Member, names: Sequence[str], *, dotted: bool) -> None:
-        """See that every mapped column is there.
-
-        Args:
-            member: the file.
-            names: its columns.
-            dotted: whether ``a.b`` may name a value inside the column ``a``.
-
-        Raises:
-            UserError: one is not.
-        """
-        for field, column in self.columns.items():
-            if column not in names and not (dotted and column.split(".")[0] in names):
-                listed = ", ".join(names[:40]) or "none"
-                raise UserError(
-                    f"--map {field}={column}: {member.name} has no such column",
-                    f"its columns: {listed}",
-                )
-
-
-def parse_pairs(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The pairs of ``--map`` options.
-
-    Raises:
-        UserError: one has no ``=``.
-    """
-    pairs = []
-    for text in texts:
-        # a word for a role may hold '=', a role does not; with columns it is the other way round
-        split = text.rpartition if text.startswith("role:") else text.partition
-        key, sign, value = split("=")
-        if not sign:
-            raise UserError(f"--map {text}: no '='", "write it as --map content=COLUMN")
-        pairs.append((key.strip(), value.strip()))
-    Mapping.of(pairs)
-    return tuple(pairs)
-
-
-def mapped_format(format_name: str, options: ImportOptions) -> str:
-    """The importer's name for a wish and its options: a mapping means this importer.
-
-    Raises:
-        UserError: a mapping or a query for another importer, or a query without a mapping.
-    """
-    if not options.mapping:
-        if options.query is not None:
-            raise UserError("--query: there is no mapping", "add --map role=... --map content=...")
-        return format_name
-    if format_name not in ("auto", "mapped"):
-        raise UserError(f"--map: the importer {format_name} takes none", "leave --format out")
-    return "mapped"
+def _logs(member: Member) -> tuple[str, str]:
+    """Names of the files beside a database that hold its latest rows."""
+    return f"{member.name}-wal", f"{member.name}-shm"
 
 
 def _fill(
-    spool: Spool, member: Member, mapping: Mapping, options: ImportOptions
+    spool: Spool,
+    member: Member,
+    beside: Sequence[Member],
+    mapping: Mapping,
+    options: ImportOptions,
 ) -> Iterator[Reject]:
     """Put a file's rows into the spool by thread; what is no row comes out."""
     used = {column.split(".")[0] for column in mapping.columns.values()}
     used |= set(mapping.columns.values())
-    for table in tables(member, options.query, tuple(mapping.columns.values()), _LOOKED_AT):
+    wanted = tuple(mapping.columns.values())
+    for table in tables(member, options.query, wanted, _LOOKED_AT, beside):
         mapping.check(member, table.columns, dotted=table.dotted)
         last: tuple[str, str] | None = None
         for found in table.rows:

@@ -57,7 +57,11 @@ def is_table(member: Member) -> bool:
 
 
 def tables(
-    member: Member, query: str | None, wanted: Sequence[str], looked_at: int
+    member: Member,
+    query: str | None,
+    wanted: Sequence[str],
+    looked_at: int,
+    beside: Sequence[Member] = (),
 ) -> Iterator[Table]:
     """The one table of a file, usable until the next is asked for.
 
@@ -66,13 +70,14 @@ def tables(
         query: for SQLite: a query or the name of a table.
         wanted: columns that tell the table of a database where no query is given.
         looked_at: rows of a JSON file that tell its columns.
+        beside: the ``-wal`` and ``-shm`` files of a database.
 
     Raises:
         UserError: the query fails, or none is given and it is not clear which table is meant.
         ExportError: the file is damaged.
     """
     if is_sqlite(member):
-        yield from _database(member, query, wanted)
+        yield from _database(member, query, wanted, beside)
     elif query is not None:
         raise UserError(f"--query: {member.name} is no SQLite database", "leave --query out")
     elif is_parquet(member):
@@ -154,8 +159,10 @@ def _csv_rows(member: Member, names: tuple[str, ...], reader: Any) -> Iterator[P
             )
 
 
-def _database(member: Member, query: str | None, wanted: Sequence[str]) -> Iterator[Table]:
-    with open_sqlite(member) as database:
+def _database(
+    member: Member, query: str | None, wanted: Sequence[str], beside: Sequence[Member]
+) -> Iterator[Table]:
+    with open_sqlite(member, beside) as database:
         names = _tables(database)
         if query is None:
             query = _table_with(database, names, wanted, member)
