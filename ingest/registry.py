@@ -25,16 +25,20 @@ from ingest.importers.grok import Grok
 from ingest.importers.imessage import IMessage
 from ingest.importers.intercom import Intercom
 from ingest.importers.irc import Irc
+from ingest.importers.langfuse import Langfuse
 from ingest.importers.lechat import LeChat
 from ingest.importers.librechat import LibreChat
 from ingest.importers.line import LineChat
+from ingest.importers.litellm import LiteLLM
 from ingest.importers.lmstudio import LMStudio
 from ingest.importers.mail import Mail
 from ingest.importers.mapped import Mapped
 from ingest.importers.messenger import Messenger
 from ingest.importers.oasst import Oasst
 from ingest.importers.openai_messages import OpenAIMessages
+from ingest.importers.openai_stored import OpenAIStored
 from ingest.importers.openwebui import OpenWebUI
+from ingest.importers.otel import OTel
 from ingest.importers.perplexity import Perplexity
 from ingest.importers.preference import Preference
 from ingest.importers.prompt_completion import PromptCompletion
@@ -88,6 +92,10 @@ _BUILT_IN: tuple[Callable[[], Importer], ...] = (
     WeChat,
     Zendesk,
     Intercom,
+    OpenAIStored,
+    LiteLLM,
+    Langfuse,
+    OTel,
     Mapped,
 )
 

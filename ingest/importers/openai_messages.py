@@ -46,6 +46,8 @@ def _is_ours(record: Source) -> bool:
     first = first_item(record.get("messages"))
     if not ("role" in first and ("content" in first or "tool_calls" in first)):
         return False
+    if record.get("object") == "chat.completion" or record.keys() >= {"request_id", "startTime"}:
+        return False  # a logged call, which repeats the talk before it
     return not ({"chosen", "rejected"} <= record.keys())  # a pair that says its messages again
 
 
