@@ -26,6 +26,7 @@ _FILES = {
 }
 _SPEC = DatasetSpec(name="demo", split=SplitSpec(validation=0.06, test=0.12))
 _PRETRAIN_STEPS = 260
+_EPOCHS = 3.0
 
 
 def samples_folder() -> Path:
@@ -180,7 +181,7 @@ def _train(version: DatasetVersion, base: str, workspace: Workspace) -> Any:
         dataset=version.ref,
         base_model=base,
         learning_rate=2e-3,
-        epochs=3,
+        epochs=_EPOCHS,
         micro_batch=4,
         grad_accumulation=1,
         max_length=512,

@@ -110,3 +110,5 @@ def server_process(models: dict[str, Path], workspace: Workspace) -> Iterator[st
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        assert process.stdout is not None
+        process.stdout.close()

@@ -1,0 +1,59 @@
+"""The whole path by the code of the demo, with fewer steps."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ingest.files import read_json
+from ingest.workspace import Workspace
+from serve.commands import demo
+
+pytestmark = [pytest.mark.torch, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def result(home: Path) -> dict[str, object]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "_PRETRAIN_STEPS", 8)
+        patch.setattr(demo, "_EPOCHS", 0.25)
+        return demo.run_demo(Workspace(home))
+
+
+def test_every_step_left_its_file(home: Path, result: dict[str, object]) -> None:
+    name, _, fingerprint = str(result["dataset"]).partition("@")
+    assert (home / "datasets" / name / fingerprint / "manifest.json").is_file()
+    run = home / "runs" / str(result["run"])
+    assert (run / "plan.json").is_file()
+    assert read_json(run / "run.json")["states"][-1]["state"] == "succeeded"
+    assert read_json(Path(str(result["model"])) / "merge_certificate.json")["verdict"] == "pass"
+    assert (home / "evals" / str(result["eval"]) / "report.json").is_file()
+
+
+def test_the_tuned_model_predicts_held_out_answers_better(result: dict[str, object]) -> None:
+    delta = result["scores"]["nll_delta"]  # type: ignore[index]
+    assert delta["high"] < 0
+
+
+def test_the_page_needs_no_network_and_shows_the_whole_chain(result: dict[str, object]) -> None:
+    page = Path(str(result["report"])).read_text("utf-8")
+    assert not re.search(r"(?:src|href)=[\"'](?:https?:)?//", page)
+    for part in ("dataset", "run", "eval"):
+        assert str(result[part]).split("@")[-1][:12] in page
+
+
+def test_a_second_demo_imports_nothing_and_goes_on(home: Path, result: dict[str, object]) -> None:
+    from ingest.store import open_store
+
+    with open_store(Workspace(home).store) as store:
+        before = store.counts()
+    demo._import(demo.samples_folder(), Workspace(home))
+    version = demo._build(Workspace(home))
+    with open_store(Workspace(home).store) as store:
+        assert store.counts() == before
+    assert version.ref == result["dataset"]
