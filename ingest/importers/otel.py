@@ -1,7 +1,8 @@
 """OpenTelemetry traces and logs of model calls: the GenAI conventions, old and new, OpenInference.
 
 Log records that are one message each lie scattered: they wait on disk until all of their span are
-there. The rest is as :mod:`ingest.importers.calls` says.
+there. One resource of OTLP, which is one batch of an exporter, is in memory at a time. The rest is
+as :mod:`ingest.importers.calls` says.
 """
 
 from collections.abc import Iterator
