@@ -14,6 +14,7 @@ from ingest.archive import Export, open_export, shown
 from ingest.errors import ExportError
 from ingest.importers.base import Importer, ImportOptions, Item, Reject, Skip
 from ingest.message import Conversation
+from ingest.raw import keep_raw
 from ingest.registry import choose, sniff
 from ingest.store import SourceRecord, Store
 
@@ -131,12 +132,21 @@ def import_export(
     *,
     format_name: str = "auto",
     options: ImportOptions | None = None,
+    raw: Path | None = None,
     on_progress: Progress | None = None,
 ) -> ImportReport:
     """Import the export (or the folder of exports) at ``path`` into the store.
 
     Each export lands in one transaction: after an error or Ctrl-C the store is as before. A bad
     record goes to quarantine and costs no other.
+
+    Args:
+        path: a file or folder.
+        store: open, and not used by anybody else.
+        format_name: an importer's name; ``auto`` looks at the content.
+        options: what the export does not say itself.
+        raw: folder in which a copy of each export is kept, packed; None keeps none.
+        on_progress: see :data:`Progress`.
 
     Raises:
         ExportError: the file cannot be read as an export at all.
@@ -145,7 +155,7 @@ def import_export(
     options = options or ImportOptions()
     total = ImportReport()
     for export, importer in find_exports(path, format_name):
-        total.add(_import_one(export, importer, store, options, on_progress))
+        total.add(_import_one(export, importer, store, options, raw, on_progress))
     return total
 
 
@@ -154,6 +164,7 @@ def _import_one(
     importer: Importer,
     store: Store,
     options: ImportOptions,
+    raw: Path | None,
     on_progress: Progress | None,
 ) -> ImportReport:
     started = perf_counter()
@@ -164,6 +175,11 @@ def _import_one(
     ).decode()
     source = Source(shown(str(export.path)), sha256, importer.name)
     report = ImportReport(sources=[source])
+    report.warnings += [
+        f"{source.path}: {shown(name)} is left out: {reason}" for name, reason in export.skipped
+    ]
+    if raw is not None:
+        keep_raw(export, sha256, raw)
     if known := store.source_record(sha256, key):
         report.read, report.rejected, report.skipped = known.read, known.rejected, known.skipped
         report.unchanged = known.read - known.rejected - sum(known.skipped.values())

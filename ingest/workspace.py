@@ -22,6 +22,11 @@ class Workspace:
         return self.home / "store.duckdb"
 
     @property
+    def raw(self) -> Path:
+        """``raw/<sha256>.*``: the exports themselves, packed."""
+        return self.home / "raw"
+
+    @property
     def datasets(self) -> Path:
         """``datasets/<name>/<fingerprint>/``: sealed dataset versions."""
         return self.home / "datasets"

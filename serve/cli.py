@@ -94,6 +94,13 @@ def import_(
     date_order: Annotated[
         str, typer.Option("--date-order", help="auto, dmy, mdy or ymd, for text exports.")
     ] = "auto",
+    tz: Annotated[
+        str | None, typer.Option("--tz", help="Zone of times that state none: Europe/Berlin.")
+    ] = None,
+    keep_raw: Annotated[
+        bool,
+        typer.Option("--keep-raw/--no-keep-raw", help="Keep a packed copy in the workspace."),
+    ] = True,
     mapping: Annotated[
         list[str] | None,
         typer.Option(
@@ -124,6 +131,7 @@ def import_(
     options = ImportOptions(
         tuple(as_assistant or ()),
         date_order,  # type: ignore[arg-type]
+        tz,
         mapping=parse_pairs(mapping) if mapping else (),
         query=query,
     )
@@ -136,7 +144,7 @@ def import_(
         found, first = explaining.explain(paths[0], _workspace(home), format_name, options)
         print_json(found) if json else explaining.show(found, first)
         return
-    report = exports.run_import(paths, _workspace(home), format_name, options)
+    report = exports.run_import(paths, _workspace(home), format_name, options, keep_raw=keep_raw)
     print_json(report.as_json()) if json else exports.show_import(report)
     if report.rejected:
         raise typer.Exit(3)

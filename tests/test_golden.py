@@ -1,4 +1,4 @@
-"""Every folder of sample_data is imported and compared with the conversations expected beside it."""
+"""Every folder of sample_data is imported and compared with what is expected beside it."""
 
 import json
 from pathlib import Path

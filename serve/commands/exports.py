@@ -32,9 +32,14 @@ def show_formats(rows: list[dict[str, str]]) -> None:
 
 
 def run_import(
-    paths: list[Path], workspace: Workspace, format_name: str, options: ImportOptions
+    paths: list[Path],
+    workspace: Workspace,
+    format_name: str,
+    options: ImportOptions,
+    *,
+    keep_raw: bool = True,
 ) -> ImportReport:
-    """Import every path; each export lands whole or not at all."""
+    """Import every path; each export lands whole or not at all, and a copy of it is kept."""
     options = with_people(options, workspace)
     total = ImportReport()
     with open_store(workspace.create().store) as store, terminal.counting("importing") as count:
@@ -46,6 +51,7 @@ def run_import(
                     store,
                     format_name=format_name,
                     options=options,
+                    raw=workspace.raw if keep_raw else None,
                     on_progress=lambda read, before=before: count(before + read),  # type: ignore[misc]
                 )
             )
