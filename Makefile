@@ -7,6 +7,11 @@ PIP_ARGS ?=
 # an install is done again only when what it installs from has changed
 STATE  := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 
+# files that load torch or hold the details of single formats; their tests are in `make test`
+HEAVY := $(shell grep -l 'mark.torch' tests/test_*.py) $(wildcard tests/test_import_*.py) \
+	tests/test_whatsapp.py tests/test_sniff.py tests/test_mapped.py tests/test_cli.py tests/test_render.py \
+	tests/test_openai_api.py
+
 .PHONY: demo test quick soak lint docs bench clean help
 
 help: ## list the targets
@@ -31,7 +36,7 @@ test: $(VENV)/.test-$(STATE) ## all tests
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 quick: $(VENV)/.test-$(STATE) ## the tests that need no torch
-	$(BIN)/python -m pytest -n auto -m 'not torch and not slow'
+	$(BIN)/python -m pytest -n auto --hypothesis-profile=quick -m 'not slow' $(addprefix --ignore=,$(HEAVY))
 
 soak: $(VENV)/.test-$(STATE) ## the long campaigns
 	TURNMILL_SOAK=1 $(BIN)/python -m pytest

@@ -60,13 +60,6 @@ def _text(value: Any) -> str | None:
     return _json(value).decode() if value else None
 
 
-def _time(value: datetime | None) -> datetime | None:
-    """The time as the store keeps it: UTC without a zone, or the naive time as it is."""
-    if value is None or value.tzinfo is None:
-        return value
-    return value.astimezone(UTC).replace(tzinfo=None)
-
-
 def _zoned(value: datetime | None) -> bool | None:
     return None if value is None else value.tzinfo is not None
 
@@ -83,7 +76,7 @@ def conversation_columns(
             pa.array([source] * len(ords), pa.string()),
             pa.array([c.source_id for c in conversations], pa.string()),
             pa.array([c.title for c in conversations], pa.string()),
-            pa.array([_time(c.created_at) for c in conversations], _US),
+            pa.array([c.created_at for c in conversations], _US),
             pa.array([_zoned(c.created_at) for c in conversations], pa.bool_()),
             pa.array([_text(c.participants) for c in conversations], pa.string()),
             pa.array([c.tools for c in conversations], pa.string()),
@@ -116,7 +109,7 @@ def message_columns(ords: Sequence[int], conversations: Sequence[Conversation]) 
             pa.array([_text(m.tool_calls) if m.tool_calls else None for m in messages], strings),
             pa.array([m.tool_call_id for m in messages], strings),
             pa.array([_text(m.attachments) if m.attachments else None for m in messages], strings),
-            pa.array([_time(at) if at is not None and at.tzinfo else at for at in times], _US),
+            pa.array(times, _US),  # aware times come out as UTC, naive ones as they are
             pa.array([None if at is None else at.tzinfo is not None for at in times], pa.bool_()),
             pa.array([m.train for m in messages], pa.bool_()),
             pa.array([m.source_id for m in messages], strings),

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -18,8 +19,8 @@ from ingest.raw import keep_raw
 from ingest.registry import choose, sniff
 from ingest.store import SourceRecord, Store
 
-BATCH_MESSAGES = 4096
-_BATCH_BYTES = 8 << 20
+BATCH_MESSAGES = 2048
+_BATCH_BYTES = 4 << 20
 _SURE = 0.85
 _MIXED_AT_MOST = 64
 """A folder with more entries than this that is an export as a whole is not searched for others."""
@@ -245,7 +246,7 @@ class _Landing:
         self._store = store
         self._source = source
         self._report = report
-        self._batch: list[Conversation] = []
+        self._batch: list[tuple[Conversation, str]] = []
         self._messages = 0
         self._bytes = 0
         self._next = store.next_ord()
@@ -253,9 +254,10 @@ class _Landing:
         self._written: set[str] = set()
 
     def add(self, conversation: Conversation) -> None:
-        self._batch.append(conversation)
+        body = conversation.canonical()
+        self._batch.append((conversation, hashlib.sha256(body).hexdigest()))
         self._messages += len(conversation.messages)
-        self._bytes += sum(len(message.content) for message in conversation.messages)
+        self._bytes += len(body)
         if self._messages >= BATCH_MESSAGES or self._bytes >= _BATCH_BYTES:
             self.flush()
 
@@ -264,7 +266,7 @@ class _Landing:
         if not batch:
             return
         # one id twice in an export: the later one is the newer
-        hashes = {c.id: (c, c.content_hash) for c in batch}
+        hashes = {each[0].id: each for each in batch}
         self._report.unchanged += len(batch) - len(hashes)
         ids = list(hashes)
         repeated = not self._written.isdisjoint(ids)

@@ -134,14 +134,18 @@ class Conversation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 
     @property
     def content_hash(self) -> str:
-        """sha256 (hex) over all that the export says; not over ``id`` and ``importer``.
+        """sha256 (hex) over :meth:`canonical`."""
+        return hashlib.sha256(self.canonical()).hexdigest()
 
-        Fields at their default are left out of the hashed text, so a field added later does
-        not change the hash of conversations that do not use it.
+    def canonical(self) -> bytes:
+        """All that the export says, as JSON with sorted keys; not ``id`` and ``importer``.
+
+        Fields at their default are left out, so a field added later does not change the hash of
+        conversations that do not use it.
         """
         body = (self.source_id, self.title, self.created_at, self.messages, self.participants,
                 self.tools, self.metadata)  # fmt: skip
-        return hashlib.sha256(_canonical.encode(body)).hexdigest()
+        return _canonical.encode(body)
 
 
 # sorted keys: the order of dict entries in `extra` and `metadata` must not change a hash

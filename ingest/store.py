@@ -28,7 +28,7 @@ _CONFIG = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     # full row groups go to disk while an import is still running
-    "write_buffer_row_group_memory_limit": "20MB",
+    "write_buffer_row_group_memory_limit": "10MB",
     "memory_limit": "1GB",
 }
 _DISK_FAULTS = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
@@ -73,6 +73,8 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing."""
+        # rows arrive from one Python thread; more threads of DuckDB's only cost time and memory
+        self._db.execute("SET threads = 1")
         self._db.execute("BEGIN")
         try:
             yield
@@ -82,6 +84,9 @@ class Store:
             with contextlib.suppress(duckdb.Error):
                 self._db.execute("ROLLBACK")
             raise
+        finally:
+            with contextlib.suppress(duckdb.Error):  # after a fatal error nothing runs any more
+                self._db.execute("RESET threads")
 
     # -- writing ------------------------------------------------------------------------------
 

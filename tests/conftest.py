@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # before any library reads it: tests never ask a hub
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -13,6 +14,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from ingest.store import Store, open_store
 from ingest.workspace import Workspace
+
+settings.register_profile("quick", max_examples=10)
 
 SAMPLES = Path(__file__).parent.parent / "sample_data"
 
@@ -26,3 +29,10 @@ def workspace(tmp_path: Path) -> Workspace:
 def store(workspace: Workspace) -> Iterator[Store]:
     with open_store(workspace.store) as opened:
         yield opened
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Some forty formats have their own files; the golden tests stand for them in the quick set."""
+    for item in items:
+        if item.path.name.startswith("test_import_"):
+            item.add_marker(pytest.mark.formats)
