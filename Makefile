@@ -10,7 +10,7 @@ STATE  := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 # files that load torch or hold the details of single formats; their tests are in `make test`
 HEAVY := $(shell grep -l 'mark.torch' tests/test_*.py) $(wildcard tests/test_import_*.py) \
 	tests/test_whatsapp.py tests/test_sniff.py tests/test_mapped.py tests/test_cli.py tests/test_render.py \
-	tests/test_openai_api.py
+	tests/test_openai_api.py tests/test_report_page.py tests/test_people_command.py
 
 .PHONY: demo test quick soak lint docs bench clean help
 
