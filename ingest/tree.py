@@ -4,7 +4,7 @@ Exports disagree on what they state: parents, children, or both, and contradicti
 fails on a cycle, a missing parent or several roots; every node comes out once.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 _NONE: tuple[str, ...] = ()
@@ -135,8 +135,3 @@ def nearest(
         seen.add(start)
         start = parents.get(start)
     return None
-
-
-def siblings(parents: Mapping[str, str | None]) -> Iterable[tuple[str, list[str]]]:
-    """(parent, children) wherever there are two children or more: material for preference pairs."""
-    return ((parent, below) for parent, below in children_of(parents).items() if len(below) > 1)

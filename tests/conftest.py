@@ -29,10 +29,3 @@ def workspace(tmp_path: Path) -> Workspace:
 def store(workspace: Workspace) -> Iterator[Store]:
     with open_store(workspace.store) as opened:
         yield opened
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Some forty formats have their own files; the golden tests stand for them in the quick set."""
-    for item in items:
-        if item.path.name.startswith("test_import_"):
-            item.add_marker(pytest.mark.formats)
