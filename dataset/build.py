@@ -29,7 +29,8 @@ from dataset.manifest import (
 )
 from dataset.rows import ROW_SCHEMA, row_hash, to_row
 from dataset.split import split_of
-from dataset.steps.registry import step
+from dataset.steps.base import StepContext, TwoPassStep
+from dataset.steps.registry import canonical, make, resolve
 from ingest.errors import UserError
 from ingest.files import sha256_file, write_json
 from ingest.store import Store
@@ -63,12 +64,17 @@ def build(
         SpecError: the spec names an unknown step.
         VersionError: the disk cannot hold the version.
     """
-    steps = [step(name) for name in spec.steps]
+    resolved = resolve(spec.steps)
+    spec = spec.model_copy(update={"steps": canonical(resolved)})
+    steps = make(resolved, StepContext(store, workspace, spec.seed))
     frame, sources = _select(store, spec, on_progress)
     reports: list[StepReport] = []
     for each in steps:
-        frame, report = each.apply(frame)
-        reports.append(report)
+        if isinstance(each, TwoPassStep):
+            each.observe(frame)
+        result = each.apply(frame)
+        frame = result.frame
+        reports.append(result.report)
     if not len(frame):
         raise BuildError(*_nothing_left(store, reports))
     splits = _split(frame, spec)

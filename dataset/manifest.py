@@ -6,13 +6,22 @@ and a ``manifest.json`` that was written last. A folder without a manifest does 
 
 import tomllib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    RootModel,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from ingest.errors import SpecError, UserError
 from ingest.files import read_json, sha256_file
@@ -57,12 +66,45 @@ class SplitSpec(_Value):
         return self
 
 
+class StepSpec(_Value):
+    """One entry of ``steps``: a name, or a table of the name and the step's options."""
+
+    name: str = Field(description="the step's name")
+    options: dict[str, JsonValue] = Field(default={}, description="as the step's Options say")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, dict) and "options" not in value:
+            options = {key: _plain(each) for key, each in value.items() if key != "name"}
+            return {**({"name": value["name"]} if "name" in value else {}), "options": options}
+        return value
+
+    @model_serializer
+    def _shortest(self) -> str | dict[str, JsonValue]:
+        return {"name": self.name, **self.options} if self.options else self.name
+
+
+def _plain(value: Any) -> Any:
+    """A TOML value as JSON has it."""
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
 class DatasetSpec(_Value):
     """What is asked of a build; read from a TOML file, unknown keys refused."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$", description="the dataset's name")
     where: Where = Field(default=Where(), description="selection from the store")
-    steps: list[str] = Field(default=["has-assistant", "dedupe-exact"], description="in order")
+    steps: list[StepSpec] = Field(
+        default=[StepSpec(name="has-assistant"), StepSpec(name="dedupe-exact")],
+        description="in order; names, or tables of a name and options",
+    )
     split: SplitSpec = Field(default=SplitSpec(), description="shares of held-out splits")
     seed: int = Field(default=0, ge=0, description="salt of the split")
 
@@ -73,8 +115,10 @@ class StepReport(_Value):
     name: str = Field(description="the step's name")
     rows_in: int = Field(alias="in", description="conversations that came in")
     kept: int = Field(description="conversations that went on")
-    dropped: dict[str, int] = Field(description="conversations dropped, by reason")
+    dropped: dict[str, int] = Field(default={}, description="conversations dropped, by reason")
     changed: int = Field(default=0, description="conversations kept but altered")
+    changes: dict[str, int] = Field(default={}, description="what was altered, by kind: how often")
+    facts: dict[str, int] = Field(default={}, description="further figures of the step's own")
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 

@@ -75,9 +75,10 @@ def test_a_version_holds_what_was_asked_and_says_so(fill, seal, store, workspace
     assert version.path == workspace.datasets / "d" / version.fingerprint
     assert manifest["fingerprint"] == version.fingerprint
     assert manifest["spec"]["seed"] == 3
+    nothing = {"dropped": {}, "changed": 0, "changes": {}, "facts": {}}
     assert manifest["steps"] == [
-        {"name": "has-assistant", "in": 60, "kept": 60, "dropped": {}, "changed": 0},
-        {"name": "dedupe-exact", "in": 60, "kept": 60, "dropped": {}, "changed": 0},
+        {"name": "has-assistant", "in": 60, "kept": 60, **nothing},
+        {"name": "dedupe-exact", "in": 60, "kept": 60, **nothing},
     ]
     assert sum(each["conversations"] for each in manifest["splits"].values()) == 60
     assert set(manifest["splits"]) == {"train", "validation", "test"}
@@ -259,7 +260,7 @@ def test_the_smallest_spec(tmp_path):
         written(tmp_path, 'name = "support"\n[split]\nvalidation = 0.05\ntest = 0.05\n')
     )
     assert spec == DatasetSpec(name="support")
-    assert spec.steps == ["has-assistant", "dedupe-exact"]
+    assert [step.name for step in spec.steps] == ["has-assistant", "dedupe-exact"]
 
 
 @pytest.mark.parametrize(
@@ -322,6 +323,30 @@ def test_nobody_is_the_assistant(seal, store, tmp_path):
         seal()
     assert "1 no assistant turn" in caught.value.hint
     assert "--as-assistant" in caught.value.hint
+
+
+def test_steps_take_options_and_all_faults_are_named_at_once(seal, fill, workspace):
+    fill(1)
+    steps = [{"name": "has-assistant", "loud": True, "soft": 1}, "polish", "dedupe-exact"]
+    with pytest.raises(SpecError) as caught:
+        seal(steps=steps)
+    for word in ("has-assistant: loud", "has-assistant: soft", "'polish'"):
+        assert word in caught.value.message
+    assert not workspace.datasets.exists()
+
+
+def test_a_step_is_written_as_short_as_it_can_be(tmp_path):
+    text = 'name = "d"\nsteps = ["a", {name = "b"}, {name = "c", at = 2026-01-01, of = [1, "x"]}]'
+    spec = load_spec(written(tmp_path, text))
+    written_back = spec.model_dump(mode="json")["steps"]
+    assert written_back == ["a", "b", {"name": "c", "at": "2026-01-01", "of": [1, "x"]}]
+    assert DatasetSpec(name="d", steps=written_back) == spec
+
+
+@pytest.mark.parametrize("step", ["5", "{}", "{name = 5}", '{at = "x"}'])
+def test_a_step_that_is_neither_a_name_nor_a_table_with_one(tmp_path, step):
+    with pytest.raises(SpecError, match=r"steps\.0"):
+        load_spec(written(tmp_path, f'name = "d"\nsteps = [{step}]'))
 
 
 def test_an_unknown_step(seal, fill, workspace):

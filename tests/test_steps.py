@@ -3,28 +3,21 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import polars as pl
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from step_ground import frame_of, made, talk
 
 from dataset.manifest import SplitSpec
-from dataset.rows import ROW_SCHEMA, to_row
 from dataset.split import split_of
 from dataset.steps import registry
 from dataset.steps.dedupe_exact import DedupeExact
 from dataset.steps.has_assistant import HasAssistant
 from ingest.errors import SpecError
-from ingest.message import Conversation, Message, ToolCall
+from ingest.message import Message, ToolCall
 
 ROLES = {"u": "user", "a": "assistant", "s": "system", "t": "tool", "d": "developer"}
-
-
-def talk(id_: str, *messages: Message, **fields: Any) -> Conversation:
-    return Conversation(id=id_, importer="x", messages=messages, **fields)
 
 
 def roles(letters: str) -> tuple[Message, ...]:
@@ -32,11 +25,6 @@ def roles(letters: str) -> tuple[Message, ...]:
     train = {"A": False, "+": True}
     names = {**ROLES, "A": "assistant", "+": "assistant"}
     return tuple(Message(names[each], "x", train=train.get(each)) for each in letters)
-
-
-def frame_of(*talks: Conversation) -> pl.DataFrame:
-    rows = [to_row(conversation, conversation.content_hash) for conversation in talks]
-    return pl.DataFrame(pl.from_arrow(pa.Table.from_pylist(rows, ROW_SCHEMA)))
 
 
 # -- has-assistant -------------------------------------------------------------------------------
@@ -63,7 +51,7 @@ def frame_of(*talks: Conversation) -> pl.DataFrame:
     ],
 )
 def test_what_can_be_learned_from(letters, reason):
-    frame, report = HasAssistant().apply(frame_of(talk("1", *roles(letters))))
+    frame, report, *_ = made(HasAssistant).apply(frame_of(talk("1", *roles(letters))))
     assert len(frame) == report.kept == (reason is None)
     assert report.dropped == ({reason: 1} if reason else {})
 
@@ -71,7 +59,7 @@ def test_what_can_be_learned_from(letters, reason):
 def test_reasons_are_counted_and_the_order_is_kept():
     letters = ["ua", "u", "sua", "uA", "u", "uau"]
     talks = [talk(str(n), *roles(each)) for n, each in enumerate(letters)]
-    frame, report = HasAssistant().apply(frame_of(*talks))
+    frame, report, *_ = made(HasAssistant).apply(frame_of(*talks))
     assert frame["id"].to_list() == ["0", "2", "5"]
     assert report.model_dump(by_alias=True) == {
         "name": "has-assistant",
@@ -79,6 +67,8 @@ def test_reasons_are_counted_and_the_order_is_kept():
         "kept": 3,
         "dropped": {"no assistant turn": 2, "no trained assistant turn": 1},
         "changed": 0,
+        "changes": {},
+        "facts": {},
     }
 
 
@@ -108,7 +98,7 @@ OTHER = {
 
 @pytest.mark.parametrize("messages", SAME.values(), ids=SAME)
 def test_the_same_talk_is_kept_once(messages):
-    frame, report = DedupeExact().apply(
+    frame, report, *_ = made(DedupeExact).apply(
         frame_of(talk("1", *BASE), talk("2", *messages, title="Other"), talk("3", *OTHER["more"]))
     )
     assert frame["id"].to_list() == ["1", "3"]
@@ -117,24 +107,24 @@ def test_the_same_talk_is_kept_once(messages):
 
 def test_different_talks_are_all_kept():
     talks = [talk("base", *BASE), *(talk(name, *messages) for name, messages in OTHER.items())]
-    frame, report = DedupeExact().apply(frame_of(*talks))
+    frame, report, *_ = made(DedupeExact).apply(frame_of(*talks))
     assert len(frame) == len(talks)
     assert report.dropped == {}
 
 
 def test_call_ids_do_not_make_a_difference():
     calls = [(BASE[0], Message("assistant", tool_calls=(ToolCall(i, "f", "{}"),))) for i in "12"]
-    frame, _ = DedupeExact().apply(frame_of(talk("1", *calls[0]), talk("2", *calls[1])))
+    frame, *_ = made(DedupeExact).apply(frame_of(talk("1", *calls[0]), talk("2", *calls[1])))
     assert frame["id"].to_list() == ["1"]
 
 
 @given(st.lists(st.lists(st.sampled_from("uas"), max_size=2), max_size=12))
 def test_what_is_left_is_distinct_complete_and_stays(letters):
     talks = [talk(str(n), *roles("".join(each))) for n, each in enumerate(letters)]
-    once, report = DedupeExact().apply(frame_of(*talks))
+    once, report, *_ = made(DedupeExact).apply(frame_of(*talks))
     assert report.rows_in == len(talks) == report.kept + sum(report.dropped.values())
     assert len(once) == len({tuple(each) for each in letters})
-    twice, _ = DedupeExact().apply(once)
+    twice, *_ = made(DedupeExact).apply(once)
     assert twice.equals(once)
 
 
@@ -148,12 +138,16 @@ def test_an_unknown_step_is_an_error_that_lists_the_known():
 
 
 PLUGIN = """
-from dataset.steps.base import keep
+from dataset.steps.base import StepOptions, keep
 import polars as pl
 
 class Shout:
     name = "shout"
     title = "drop everything"
+    parallel = True
+    Options = StepOptions
+    def __init__(self, options, context):
+        pass
     def apply(self, frame):
         return keep(frame, self.name, pl.Series("reason", ["loud"] * len(frame)))
 
@@ -180,9 +174,9 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("plugin")
 def test_a_plugin_adds_a_step_and_takes_no_built_in_name():
-    _, report = registry.step("shout").apply(frame_of(talk("1", *BASE)))
+    _, report, *_ = made(registry.step("shout")).apply(frame_of(talk("1", *BASE)))
     assert report.dropped == {"loud": 1}
-    assert isinstance(registry.step("dedupe-exact"), DedupeExact)
+    assert registry.step("dedupe-exact") is DedupeExact
 
 
 # -- splits --------------------------------------------------------------------------------------

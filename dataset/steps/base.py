@@ -1,38 +1,114 @@
-"""What a step of a build is: a frame in, a frame and a report out."""
+"""What a step of a build is: batches of conversations in, batches and reports out."""
 
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import polars as pl
+from pydantic import BaseModel, ConfigDict
 
 from dataset.manifest import StepReport
+from ingest.store import Store
+from ingest.workspace import Workspace
+
+EXAMPLES = 3
+"""How many conversations a preview shows of each thing that a step does."""
+
+
+class Example(NamedTuple):
+    """One conversation that a step drops, for a preview.
+
+    Attributes:
+        id: of the conversation.
+        reason: as in the report.
+    """
+
+    id: str
+    reason: str
 
 
 class StepResult(NamedTuple):
-    """What a step gives.
+    """What a step makes of one batch.
 
     Attributes:
         frame: the conversations that go on, schema ``dataset.rows.ROW_SCHEMA``, order kept.
-        report: in, kept, dropped by reason.
+        report: in, kept, dropped by reason; the reports of a build's batches add up.
+        removed: rows for the redaction ledger, schema ``dataset.redact.ledger.LEDGER_SCHEMA``.
+        examples: some of the dropped, for a preview.
     """
 
     frame: pl.DataFrame
     report: StepReport
+    removed: pl.DataFrame | None = None
+    examples: tuple[Example, ...] = ()
+
+
+class StepOptions(BaseModel):
+    """The options of a step, as a spec may set them; unknown ones are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What a step may need beyond the rows; there when it is made, not while it runs.
+
+    A parallel step must not hold on to the store: it is pickled into worker processes.
+
+    Attributes:
+        store: the open store that is built from.
+        workspace: where the store and the versions lie.
+        seed: of the spec.
+    """
+
+    store: Store
+    workspace: Workspace
+    seed: int = 0
 
 
 class Step(Protocol):
-    """One step. It sees every conversation of the version at once and edits no store.
+    """One step of one build. It sees batches in order of first import and edits no store.
+
+    The class is registered and made anew for every build. Its ``Options`` is a nested class.
 
     Attributes:
         name: as in a spec's ``steps``.
         title: what it does, one line.
+        parallel: what becomes of a row depends on that row alone, and the step pickles: batches
+            may be worked on in any process and any order.
     """
 
     name: str
     title: str
+    parallel: bool
+
+    @property
+    def Options(self) -> type[StepOptions]:  # noqa: N802 - a class
+        """The model of its options."""
+        ...
+
+    def __init__(self, options: Any, context: StepContext) -> None: ...
 
     def apply(self, frame: pl.DataFrame) -> StepResult:
-        """Fold the frame."""
+        """Fold one batch."""
         ...
+
+
+@runtime_checkable
+class TwoPassStep(Step, Protocol):
+    """A step that must have seen every conversation before it decides about the first."""
+
+    def observe(self, frame: pl.DataFrame) -> None:
+        """Look at a batch: every one, in order, before the first ``apply``."""
+        ...
+
+
+StepClass = type[Step]
+"""What is registered; made anew for every build."""
+
+
+def options_of(kind: StepClass) -> type[StepOptions]:
+    """The model of a step's options."""
+    return cast(type[StepOptions], kind.Options)  # mypy takes a nested class for a method
 
 
 def keep(frame: pl.DataFrame, name: str, reasons: pl.Series) -> StepResult:
@@ -46,6 +122,10 @@ def keep(frame: pl.DataFrame, name: str, reasons: pl.Series) -> StepResult:
     kept = frame.filter(reasons.is_null())
     counts = reasons.drop_nulls().value_counts(sort=True, name="n")
     dropped = dict(counts.select(reasons.name, "n").iter_rows())
+    gone = frame.select("id", reasons.alias("reason")).filter(reasons.is_not_null())
+    examples = gone.group_by("reason", maintain_order=True).head(EXAMPLES).select("id", "reason")
     return StepResult(
-        kept, StepReport(name=name, rows_in=len(frame), kept=len(kept), dropped=dropped)
+        kept,
+        StepReport(name=name, rows_in=len(frame), kept=len(kept), dropped=dropped),
+        examples=tuple(Example(*row) for row in examples.iter_rows()),
     )

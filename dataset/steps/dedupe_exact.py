@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from dataset.steps.base import StepResult, keep
+from dataset.steps.base import StepContext, StepOptions, StepResult, keep
 
 
 class DedupeExact:
@@ -13,6 +13,13 @@ class DedupeExact:
 
     name = "dedupe-exact"
     title = "drop exact repetitions of an earlier conversation"
+    parallel = False
+
+    class Options(StepOptions):
+        """None."""
+
+    def __init__(self, options: Options, context: StepContext) -> None:
+        """See :class:`dataset.steps.base.StepClass`."""
 
     def apply(self, frame: pl.DataFrame) -> StepResult:
         """See the class."""

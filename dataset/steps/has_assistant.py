@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from dataset.steps.base import StepResult, keep
+from dataset.steps.base import StepContext, StepOptions, StepResult, keep
 
 
 class HasAssistant:
@@ -10,6 +10,13 @@ class HasAssistant:
 
     name = "has-assistant"
     title = "drop conversations without a trainable assistant turn"
+    parallel = True
+
+    class Options(StepOptions):
+        """None."""
+
+    def __init__(self, options: Options, context: StepContext) -> None:
+        """See :class:`dataset.steps.base.StepClass`."""
 
     def apply(self, frame: pl.DataFrame) -> StepResult:
         """See the class."""
