@@ -165,16 +165,26 @@ class DatasetVersion(_Value):
         Raises:
             VersionError: the version has no such split.
         """
+        return pq.read_table(self._file(split), partitioning=None)
+
+    def rows(self, split: str) -> Iterator[dict[str, Any]]:
+        """The rows of a split as dicts, in stored order; see ``dataset.rows.to_chat``.
+
+        Read in batches: memory does not grow with the split.
+
+        Raises:
+            VersionError: the version has no such split.
+        """
+        with pq.ParquetFile(self._file(split)) as file:
+            for batch in file.iter_batches(batch_size=1024):
+                yield from batch.to_pylist()
+
+    def _file(self, split: str) -> Path:
         if split not in self.splits:
             raise VersionError(
                 f"{self.ref} has no split {split!r}", f"it has: {', '.join(self.splits)}"
             )
-        return pq.read_table(self.path / "data" / f"{split}-00000.parquet", partitioning=None)
-
-    def rows(self, split: str) -> Iterator[dict[str, Any]]:
-        """The rows of a split as dicts, in stored order; see ``dataset.rows.to_chat``."""
-        for batch in self.table(split).to_batches(max_chunksize=1024):
-            yield from batch.to_pylist()
+        return self.path / "data" / f"{split}-00000.parquet"
 
     def verify(self) -> None:
         """Check each file's size and sha256 against the manifest.
