@@ -19,7 +19,7 @@ from ingest.raw import keep_raw
 from ingest.registry import choose, sniff
 from ingest.store import SourceRecord, Store
 
-BATCH_MESSAGES = 2048
+BATCH_MESSAGES = 4096
 _BATCH_BYTES = 4 << 20
 _SURE = 0.85
 _MIXED_AT_MOST = 64

@@ -23,13 +23,15 @@ from ingest.message import Conversation
 from ingest.workspace import make_folder
 
 SCHEMA_VERSION = 1
+_MEMORY = 1024  # MiB of DuckDB's own, while reading ...
+_LANDING_MEMORY = 80  # ... and while rows come in
 _CONFIG = {
     # nothing is fetched behind the user's back
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     # full row groups go to disk while an import is still running
     "write_buffer_row_group_memory_limit": "10MB",
-    "memory_limit": "1GB",
+    "memory_limit": f"{_MEMORY}MiB",
 }
 _DISK_FAULTS = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
 # "Extension": the file is of another database, which DuckDB would fetch a reader for
@@ -68,13 +70,16 @@ class Store:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         self._db = connection
+        self._memory = _MEMORY
         self.path = path
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing."""
-        # rows arrive from one Python thread; more threads of DuckDB's only cost time and memory
+        # rows arrive from one Python thread; more threads of DuckDB's only cost time and memory,
+        # and so does keeping in memory what was written and is not read again
         self._db.execute("SET threads = 1")
+        self._limit_memory(_LANDING_MEMORY)
         self._db.execute("BEGIN")
         try:
             yield
@@ -87,6 +92,7 @@ class Store:
         finally:
             with contextlib.suppress(duckdb.Error):  # after a fatal error nothing runs any more
                 self._db.execute("RESET threads")
+                self._limit_memory(_MEMORY)
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -169,7 +175,14 @@ class Store:
             )
             self._append("rejects", table)
 
+    def _limit_memory(self, mebibytes: int) -> None:
+        self._db.execute(f"SET memory_limit = '{mebibytes}MiB'")
+        self._memory = mebibytes
+
     def _append(self, table: str, rows: pa.Table) -> None:
+        # a message may be larger than what is enough for all others
+        if (needed := _LANDING_MEMORY + 4 * (rows.nbytes >> 20)) > self._memory:
+            self._limit_memory(needed)
         self._over(rows, f"INSERT INTO {table} SELECT * FROM rows")
 
     def _over(self, rows: pa.Table, query: str) -> list[tuple[Any, ...]]:  # noqa: ARG002

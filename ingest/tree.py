@@ -91,13 +91,16 @@ def _walk(
     stack = roots[::-1]
     while stack:
         key = stack.pop()
-        if key in seen or key not in known:
-            continue
-        seen.add(key)
-        order.append(key)
-        below = children.get(key)
-        if below:
-            stack.extend(reversed(below))
+        # mostly there is one child: a chain needs no stack
+        while key not in seen and key in known:
+            seen.add(key)
+            order.append(key)
+            below = children.get(key)
+            if not below:
+                break
+            if len(below) > 1:
+                stack.extend(below[:0:-1])
+            key = below[0]
 
 
 def path_to(parents: Mapping[str, str | None], leaf: str | None) -> set[str]:

@@ -77,6 +77,7 @@ class _Conversation(msgspec.Struct, gc=False):
     gizmo_id: str | None = None
 
 
+_NO_CONTENT = _Content()
 _NO_METADATA = _Metadata()
 _decode = msgspec.json.Decoder(_Conversation).decode
 
@@ -168,23 +169,26 @@ def _messages(
     for key in order:
         message = mapping[key].message
         if message is not None:
-            parent = nearest(parents, parents[key], spoken)
+            parent = parents[key]
+            if parent not in spoken:
+                parent = nearest(parents, parent, spoken)
             yield _message(key, message, parent, key in path, calls)
 
 
 def _message(
     key: str, source: _Message, parent: str | None, on_path: bool, calls: dict[str, str]
 ) -> Message:
-    content = source.content or _Content()
+    content = source.content or _NO_CONTENT
     metadata = source.metadata
     kind = content.content_type
     role = source.author.role
     recipient = source.recipient
+    created = source.create_time
     extra: dict[str, Any] = {}
     if metadata is not None and metadata.model_slug:
         extra["model_slug"] = metadata.model_slug
     text, attachments, unknown = _text(content)
-    if is_cited(text):
+    if not text.isascii() and is_cited(text):
         cited = metadata or _NO_METADATA
         text = resolve(text, cited.content_references, cited.citations)
     if unknown:
@@ -229,7 +233,7 @@ def _message(
         tool_calls=tool_calls,
         tool_call_id=calls.get(parent) if role == "tool" and parent else None,
         attachments=attachments,
-        created_at=from_epoch(source.create_time) if source.create_time else None,
+        created_at=from_epoch(created) if created else None,
         train=train,
         source_id=key,
         parent_id=parent,

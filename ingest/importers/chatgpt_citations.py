@@ -20,10 +20,8 @@ _NO_SPACE_BEFORE = " \t\n.,;:!?)"
 
 
 def is_cited(text: str) -> bool:
-    """Whether a text may hold such marks; nothing for the usual text."""
-    return not text.isascii() and (
-        "\ue200" in text or "\u3010" in text or "\ue201" in text or "\ue202" in text
-    )
+    """Whether a text may hold such marks."""
+    return "\ue200" in text or "\u3010" in text or "\ue201" in text or "\ue202" in text
 
 
 def resolve(text: str, references: Any, citations: Any) -> str:
