@@ -1,7 +1,7 @@
 """The conversation: what every importer makes and everything after it reads.
 
-The ground of the project: this module imports nothing of ours. Roles are words here and stay
-words until ``train.render`` turns them into tokens.
+The ground of the project: this module imports nothing of ours but the rule for links. Roles are
+words here and stay words until ``train.render`` turns them into tokens.
 """
 
 import hashlib
@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 import msgspec
+
+from ingest.links import without_secrets
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 ROLES: frozenset[str] = frozenset(get_args(Role))
@@ -40,7 +42,8 @@ class Attachment(
     Attributes:
         kind: ``image``, ``audio``, ``video``, ``file``, ``location``, ``contact``, ...
         name: file name or label, when the export has one.
-        uri: pointer as the export writes it (relative path, URL, asset id).
+        uri: pointer as the export writes it (relative path, URL, asset id), but for tokens and
+            signatures in it: whoever makes an attachment, they are not kept.
         mime_type: as stated by the export.
         size_bytes: as stated by the export.
         text: text extracted from the file, when the export holds it.
@@ -52,6 +55,10 @@ class Attachment(
     mime_type: str | None = None
     size_bytes: int | None = None
     text: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.uri is not None and (bare := without_secrets(self.uri)) != self.uri:
+            msgspec.structs.force_setattr(self, "uri", bare)
 
 
 class Message(

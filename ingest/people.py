@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ingest.links import without_secrets_in
 from ingest.message import Attachment, Conversation, Message, Participant, Role, conversation_id
 
 SESSION_GAP = timedelta(hours=6)
@@ -146,9 +147,10 @@ def _goes_on(first: Line, line: Line) -> bool:
 def _turn(first: Line, group: list[Line], as_assistant: Sequence[str]) -> Message:
     chosen = is_assistant(first.speaker, first.speaker_id, as_assistant)
     role: Role = "assistant" if chosen else "user"
-    text, attachments, extra = first.text, first.attachments, first.extra or {}
     if len(group) > 1:
         text, attachments, extra = _merged(group)
+    else:
+        text, attachments, extra = first.text, first.attachments, _beside(first)
     return Message(
         role=role,
         content=text,
@@ -191,13 +193,17 @@ def _facts(group: list[Line]) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     contradict = False
     for line in group:
-        if line.extra:
-            for key, value in line.extra.items():
-                contradict = contradict or extra.get(key, value) != value
-                extra[key] = value
+        for key, value in _beside(line).items():
+            contradict = contradict or extra.get(key, value) != value
+            extra[key] = value
     if contradict:
-        extra["part_extra"] = [line.extra or {} for line in group]
+        extra["part_extra"] = [_beside(line) for line in group]
     return extra
+
+
+def _beside(line: Line) -> dict[str, Any]:
+    """What a line says besides its text; previews and cards in it hold links to files too."""
+    return without_secrets_in(line.extra) if line.extra else {}
 
 
 def _iso(at: datetime | None) -> str | None:

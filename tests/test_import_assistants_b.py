@@ -284,7 +284,10 @@ def test_perplexity_the_answer_is_its_block_and_not_the_first_one(perplexity):
 
 
 def test_perplexity_tokens_and_signatures_are_not_imported(perplexity):
-    source = entry(read_write_token="canary", attachments=["https://example.org/a.png?s=canary"])
+    source = entry(
+        read_write_token="canary",
+        attachments=["https://example.org/a.png?Signature=canary&Expires=9"],
+    )
     found = only(perplexity({"entries": [source]}))
     assert "canary" not in repr(found)
     assert found.messages[0].attachments == (Attachment(uri="https://example.org/a.png"),)

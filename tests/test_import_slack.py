@@ -185,7 +185,20 @@ def test_slk10_export_tokens_are_redacted_everywhere(channel):
         message(text=f"<{url}>", files=[{"name": "a.png", "url_private": url}], odd={"u": url})
     )
     assert "xoxe" not in str(found)
-    assert found.messages[0].attachments[0].uri == url.partition("=")[0] + "=redacted"
+    (said,) = found.messages
+    bare = url.partition("?")[0]
+    assert (said.content, said.attachments[0].uri, said.extra["odd"]) == (bare, bare, {"u": bare})
+
+
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [("?t=xoxe-1-a", ""), ("?t=xoxe-1&amp;w=2", "?w=2"), ("?w=2&amp;t=xoxe-1", "?w=2"),
+     ("?w=2&amp;t=xoxe-1&amp;h=3", "?w=2&h=3"), ("?t=noon", "?t=noon"),
+     ("?t=xoxe-1&amp;t=xoxp-2", "?")],
+)  # fmt: skip
+def test_slk10_what_stands_beside_a_token_stays(channel, query, left):
+    (found,) = channel(message(text=f"<https://files.slack.com/a.png{query}>"))
+    assert found.messages[0].content == f"https://files.slack.com/a.png{left}"
 
 
 def test_slk11_channel_names_of_zips_that_hide_their_utf8(tmp_path):

@@ -150,11 +150,11 @@ def _plain(body: Any) -> str:
 
 def _attachment(source: Source) -> Attachment:
     name, mime = text_of(source.get("name")), text_of(source.get("content_type"))
-    size, uri = source.get("filesize"), text_of(source.get("url"))
+    size = source.get("filesize")
     return Attachment(
         media_kind(name, mime),
         name,
-        uri.partition("?")[0] if uri else None,  # the rest is a signature
+        text_of(source.get("url")),
         mime,
         size if isinstance(size, int) and not isinstance(size, bool) else None,
     )

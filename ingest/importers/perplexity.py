@@ -250,5 +250,4 @@ def _source(result: Any) -> dict[str, Any]:
 
 def _file(value: Any) -> Attachment:
     uri = value.get("url") if isinstance(value, dict) else value
-    # what follows the question mark is a signature that opens the file to anyone
-    return Attachment(uri=uri.partition("?")[0] if isinstance(uri, str) else None)
+    return Attachment(uri=uri if isinstance(uri, str) else None)

@@ -7,12 +7,19 @@ from typing import Any
 from ingest.importers.fields import joined, objects, text_of
 
 _MARKUP = re.compile(r"<([@#!][^<>\n]+|[A-Za-z][A-Za-z0-9+.-]*:[^<>\n]+)>")
-_TOKEN = re.compile(rb"(\bt=)xox[a-z]-[\w.%-]+")
+# links to an export's files carry its token, in the text of messages as well
+_TOKEN = re.compile(rb"([?&]|&amp;|\b)(?:t=xox[a-z]-[\w.%-]+(&amp;|&)?)+")
 
 
 def without_tokens(raw: bytes) -> bytes:
     """A record without the tokens that let anyone who reads it fetch the export's files."""
-    return _TOKEN.sub(rb"\1redacted", raw) if b"xox" in raw else raw
+    return _TOKEN.sub(_joint, raw) if b"xox" in raw else raw
+
+
+def _joint(token: re.Match[bytes]) -> bytes:
+    """What stays between the parameters around a token."""
+    before, after = token.groups()
+    return (before if before == b"?" else after) if before and after else b""
 
 
 def plain_text(text: str, names: Mapping[str, str]) -> str:

@@ -119,11 +119,10 @@ def _text(source: Source) -> str:
 def _attachment(source: Source) -> Attachment:
     name, mime = text_of(source.get("file_name")), text_of(source.get("content_type"))
     size = source.get("size")
-    uri = text_of(source.get("content_url"))
     return Attachment(
         media_kind(name, mime),
         name,
-        uri.partition("?")[0] if uri else None,  # the rest is a token
+        text_of(source.get("content_url")),
         mime,
         size if isinstance(size, int) and not isinstance(size, bool) else None,
     )
