@@ -51,6 +51,11 @@ class Workspace:
         """``people.json``: who is one person, and who is the assistant."""
         return self.home / "people.json"
 
+    @property
+    def pushes(self) -> Path:
+        """``pushes.jsonl``: which version went to which repository."""
+        return self.home / "pushes.jsonl"
+
     def create(self) -> "Workspace":
         """Make the workspace's folder (mode 0700: it holds private chats).
 
