@@ -165,7 +165,7 @@ class DatasetVersion(_Value):
         Raises:
             VersionError: the version has no such split.
         """
-        return pq.read_table(self._file(split), partitioning=None)
+        return pq.read_table(self.file(split), partitioning=None)
 
     def rows(self, split: str) -> Iterator[dict[str, Any]]:
         """The rows of a split as dicts, in stored order; see ``dataset.rows.to_chat``.
@@ -175,11 +175,16 @@ class DatasetVersion(_Value):
         Raises:
             VersionError: the version has no such split.
         """
-        with pq.ParquetFile(self._file(split)) as file:
+        with pq.ParquetFile(self.file(split)) as file:
             for batch in file.iter_batches(batch_size=1024):
                 yield from batch.to_pylist()
 
-    def _file(self, split: str) -> Path:
+    def file(self, split: str) -> Path:
+        """The parquet file of a split.
+
+        Raises:
+            VersionError: the version has no such split.
+        """
         if split not in self.splits:
             raise VersionError(
                 f"{self.ref} has no split {split!r}", f"it has: {', '.join(self.splits)}"
