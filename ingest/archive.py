@@ -25,6 +25,7 @@ from ingest.files import sha256_file, sha256_stream
 from ingest.zip_bytes import ZipBytes
 
 HEAD_BYTES = 1 << 16
+SQLITE_MAGIC = b"SQLite format 3\0"
 MAX_MEMBERS = 200_000
 MAX_RATIO = 300
 """Unpacked to packed size; text in an export packs 3 to 15 times, a bomb 1000 times."""
@@ -81,13 +82,16 @@ class Export:
 
     Attributes:
         path: the file or folder.
-        members: the readable files in it, in name order.
+        members: the readable files in it, in name order. A SQLite database brings the log with
+            its latest rows, if that lies beside it.
         skipped: names that were left out, with the reason.
+        has_log: whether it is a database with its log.
     """
 
     path: Path
     members: tuple[Member, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    has_log: bool = False
 
     @property
     def is_folder(self) -> bool:
@@ -95,13 +99,18 @@ class Export:
         return self.path.is_dir()
 
     @property
+    def is_files(self) -> bool:
+        """Whether its members are plain files, not one file or what is packed into one."""
+        return self.is_folder or self.has_log
+
+    @property
     def size(self) -> int:
         """Bytes in all members, unpacked."""
         return sum(member.size for member in self.members)
 
     def sha256(self) -> str:
-        """sha256 (hex) of the file; for a folder, over its members' names and hashes."""
-        if not self.is_folder:
+        """sha256 (hex) of the file; of several files, over their names and hashes."""
+        if not self.is_files:
             return sha256_file(self.path)
         digest = hashlib.sha256()
         for member in self.members:
@@ -120,7 +129,7 @@ def open_export(path: Path) -> Export:
         return Export(path, tuple(_folder(path)))
     try:
         with path.open("rb") as file:
-            magic = file.read(8)
+            magic = file.read(len(SQLITE_MAGIC))
     except FileNotFoundError:
         raise ExportError(f"{path}: no such file", "check the path") from None
     except OSError as error:
@@ -130,8 +139,18 @@ def open_export(path: Path) -> Export:
     if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         members, skipped = _zip(path)
         return Export(path, tuple(members), tuple(skipped))
-    name = shown(_inner_name(path, magic))
-    return Export(path, (Member(name, path.stat().st_size, _opener(path, magic)),))
+    member = Member(shown(_inner_name(path, magic)), path.stat().st_size, _opener(path, magic))
+    if magic == SQLITE_MAGIC and (log := _log_of(path)):
+        return Export(path, (member, log), has_log=True)
+    return Export(path, (member,))
+
+
+def _log_of(path: Path) -> Member | None:
+    """The write-ahead log of a database: an application that runs keeps its latest rows there."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.is_symlink() or not log.is_file() or not log.stat().st_size:
+        return None
+    return Member(shown(log.name), log.stat().st_size, lambda: log.open("rb"))
 
 
 def shown(name: str) -> str:

@@ -1,7 +1,7 @@
 """The exports themselves, kept beside the store so that a better importer can read them again.
 
-One file a source, named by its sha256: as it was when it is packed already, else zstd; a folder
-becomes a zip of the members that were read.
+One file a source, named by its sha256: as it was when it is packed already, else zstd; a folder,
+or a database with its log, becomes a zip of the members that were read.
 """
 
 import io
@@ -38,8 +38,8 @@ def keep_raw(export: Export, sha256: str, folder: Path) -> Path:
     if kept is not None:
         return kept
     try:
-        if export.is_folder:
-            return _keep_folder(export, folder / f"{sha256}.zip")
+        if export.is_files:
+            return _keep_files(export, folder / f"{sha256}.zip")
         with export.path.open("rb") as source:
             magic = source.read(8)
             source.seek(0)
@@ -87,7 +87,7 @@ class _Open(io.RawIOBase):
         return self._file.write(data)
 
 
-def _keep_folder(export: Export, target: Path) -> Path:
+def _keep_files(export: Export, target: Path) -> Path:
     with write_whole(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
         for member in export.members:
             with member.open() as source, packed.open(member.name, "w", force_zip64=True) as entry:

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ingest.archive import Member
+from ingest.archive import SQLITE_MAGIC, Export, Member
 from ingest.errors import ExportError
 
-MAGIC = b"SQLite format 3\0"
 FAULTS = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What reading a damaged database raises; the second where SQLite's own message quotes bytes."""
 
@@ -23,7 +22,12 @@ def fault(error: Exception) -> str:
 
 def is_sqlite(member: Member) -> bool:
     """Whether a member is a SQLite database."""
-    return member.head().startswith(MAGIC)
+    return member.head().startswith(SQLITE_MAGIC)
+
+
+def logs_of(member: Member, export: Export) -> tuple[Member, ...]:
+    """The write-ahead log beside a database, without which its latest rows are missing."""
+    return tuple(each for each in export.members if each.name == f"{member.name}-wal")
 
 
 @contextlib.contextmanager
@@ -32,7 +36,7 @@ def open_sqlite(member: Member, beside: Sequence[Member] = ()) -> Iterator[sqlit
 
     Args:
         member: the database.
-        beside: its ``-wal`` and ``-shm`` members, without which recent rows are missing.
+        beside: its log, see :func:`logs_of`.
 
     Raises:
         ExportError: it is damaged, encrypted or no database.

@@ -27,7 +27,7 @@ from ingest.importers.media import media_kind
 from ingest.importers.typedstream import text_of_archive
 from ingest.message import Attachment
 from ingest.people import Event, Line
-from ingest.sqlite import FAULTS, fault, is_sqlite, open_sqlite
+from ingest.sqlite import FAULTS, fault, is_sqlite, logs_of, open_sqlite
 from ingest.times import from_apple
 
 ME = "Me"
@@ -61,14 +61,13 @@ class IMessage:
     def sniff(self, export: Export) -> float:
         """Sure when a SQLite database has the four tables."""
         likely = sorted(export.members, key=lambda member: not member.base.endswith(".db"))
-        return 0.95 if any(_is_ours(member) for member in likely[:_LOOKED_AT]) else 0.0
+        return 0.95 if any(_is_ours(member, export) for member in likely[:_LOOKED_AT]) else 0.0
 
     def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:
         """Every chat's sessions."""
         seen: Counter[str] = Counter()
-        for member in [m for m in export.members if _is_ours(m)] or export.members:
-            beside = [m for m in export.members if m.name in (f"{member.name}-wal",)]
-            with open_sqlite(member, beside) as db:
+        for member in [m for m in export.members if _is_ours(m, export)] or export.members:
+            with open_sqlite(member, logs_of(member, export)) as db:
                 if not is_imessage(db):
                     yield Reject(member.name, "no database of iMessage", "give a copy of chat.db")
                     continue
@@ -81,14 +80,14 @@ class IMessage:
                         yield Reject(where, fault(error), "copy the database again")
 
 
-def _is_ours(member: Member) -> bool:
+def _is_ours(member: Member, export: Export) -> bool:
     if not is_sqlite(member):
         return False
     # most databases tell by their first pages; a copy only for the rest
     if all(name.encode() in member.head() for name in TABLES):
         return True
     try:
-        with open_sqlite(member) as db:
+        with open_sqlite(member, logs_of(member, export)) as db:
             return is_imessage(db)
     except ExportError:
         return False

@@ -18,6 +18,7 @@ from ingest.importers.mapping import Mapping
 from ingest.importers.records import as_text
 from ingest.message import Conversation, Message, Participant, Role, conversation_id
 from ingest.spool import Spool
+from ingest.sqlite import logs_of
 from ingest.times import from_any, in_zone, sort_key
 
 _LOOKED_AT = 1000
@@ -73,23 +74,16 @@ class Mapped:
             raise ExportError(
                 f"{export.path}: no table", "a mapping is for CSV, JSON, parquet and SQLite files"
             )
-        by_name = {member.name: member for member in export.members}
-        logs = {name for member in members for name in _logs(member)}
+        logs = {f"{member.name}{end}" for member in members for end in ("-wal", "-shm")}
         for member, is_ours in are_tables:
             if not is_ours and member.name not in logs:
                 yield Skip(member.name, "no table")
         with Spool() as spool:
             for member in members:
-                log = [by_name[name] for name in _logs(member) if name in by_name]
-                yield from _fill(spool, member, log, mapping, options)
+                yield from _fill(spool, member, logs_of(member, export), mapping, options)
             for thread in spool.chats():
                 rows = [_decode(raw) for raw in spool.in_order(thread)]
                 yield _conversation(thread, rows, mapping, options)
-
-
-def _logs(member: Member) -> tuple[str, str]:
-    """Names of the files beside a database that hold its latest rows."""
-    return f"{member.name}-wal", f"{member.name}-shm"
 
 
 def _fill(

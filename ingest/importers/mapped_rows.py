@@ -70,7 +70,7 @@ def tables(
         query: for SQLite: a query or the name of a table.
         wanted: columns that tell the table of a database where no query is given.
         looked_at: rows of a JSON file that tell its columns.
-        beside: the ``-wal`` and ``-shm`` files of a database.
+        beside: the log of a database.
 
     Raises:
         UserError: the query fails, or none is given and it is not clear which table is meant.
@@ -103,10 +103,15 @@ def lookup(values: dict[str, Any], column: str) -> Any:
     return found
 
 
-def column_names(member: Member) -> tuple[str, ...]:
-    """The columns of a file that is a table, as its beginning shows them; a database's tables."""
+def column_names(member: Member, beside: Sequence[Member] = ()) -> tuple[str, ...]:
+    """The columns of a file that is a table, as its beginning shows them; a database's tables.
+
+    Args:
+        member: the file.
+        beside: the log of a database.
+    """
     if is_sqlite(member):
-        with open_sqlite(member) as database:
+        with open_sqlite(member, beside) as database:
             return tuple(
                 f"{table}: {', '.join(_columns(database, table))}" for table in _tables(database)
             )

@@ -19,7 +19,7 @@ from ingest.importers.records import Record, certainty, record, records
 from ingest.importers.steps import Steps
 from ingest.message import ROLES, Conversation, Message, conversation_id
 from ingest.shape import like, peek
-from ingest.sqlite import has_table, is_sqlite, open_sqlite, rows
+from ingest.sqlite import has_table, is_sqlite, logs_of, open_sqlite, rows
 from ingest.times import from_any, sort_key
 from ingest.tree import nearest, newest_leaf, path_to, reading_order
 
@@ -95,7 +95,7 @@ class OpenWebUI:
 
     def sniff(self, export: Export) -> float:
         """Sure when ``chat`` of the first element has messages, or a database has such a table."""
-        if any(_is_database(member) for member in export.members):
+        if any(_is_database(member, export) for member in export.members):
             return 0.95
         return certainty(export, ".json", _is_ours)
 
@@ -133,18 +133,18 @@ def _records(member: Member) -> Iterator[Record[_Row] | Reject]:
         yield from records(member, _Row)
 
 
-def _is_database(member: Member) -> bool:
+def _is_database(member: Member, export: Export) -> bool:
     if not is_sqlite(member):
         return False
     if _SCHEMA.search(member.head()):
         return True
     # the schema may lie further back; a look costs a copy of the file
-    return member.size <= _LARGEST_LOOK and _has_chat_table(member)
+    return member.size <= _LARGEST_LOOK and _has_chat_table(member, export)
 
 
-def _has_chat_table(member: Member) -> bool:
+def _has_chat_table(member: Member, export: Export) -> bool:
     try:
-        with open_sqlite(member) as connection:
+        with open_sqlite(member, logs_of(member, export)) as connection:
             columns = {row["name"] for row in rows(connection, "PRAGMA table_info(chat)")}
     except ExportError:
         return False  # damaged or encrypted, so it cannot be told to be ours
@@ -152,8 +152,7 @@ def _has_chat_table(member: Member) -> bool:
 
 
 def _database(member: Member, export: Export) -> Iterator[Item]:
-    beside = [m for m in export.members if m.name in (f"{member.name}-wal", f"{member.name}-shm")]
-    with open_sqlite(member, beside) as connection:
+    with open_sqlite(member, logs_of(member, export)) as connection:
         if not has_table(connection, "chat"):
             yield Skip(member.name, "no table of chats")
             return
