@@ -106,6 +106,7 @@ def explain(error: Exception, repo: str, endpoint: str) -> HubError | None:
     """
     import httpx2
     from huggingface_hub.errors import (
+        FileMetadataError,
         GatedRepoError,
         HfHubHTTPError,
         OfflineModeIsEnabled,
@@ -128,6 +129,8 @@ def explain(error: Exception, repo: str, endpoint: str) -> HubError | None:
             )
         if isinstance(each, httpx2.HTTPError | ConnectionError | json.JSONDecodeError):
             return HubError(f"{repo}: the connection to {endpoint} failed or broke off", _AGAIN)
+        if isinstance(each, FileMetadataError):
+            return HubError(f"{repo}: {endpoint} does not answer like a Hub", "check HF_ENDPOINT")
         if "LFS batch API returned errors" in str(each):
             return HubError(f"{repo}: the Hub does not take the files", _AGAIN)
         if isinstance(each, OSError) and (found := _of_disk(each, repo)):
