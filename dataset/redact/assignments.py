@@ -1,0 +1,132 @@
+"""Secrets that are named as such: ``password = "..."``, ``Authorization: Bearer ...``, ``-u a:b``.
+
+A value counts when it is quoted or looks like nothing a sentence would hold; "Password: please
+reset it" is no password.
+"""
+
+import re
+from collections.abc import Iterator
+
+from dataset.redact.placeholder import is_placeholder
+from dataset.redact.scan import Scan
+from dataset.redact.secret_words import GATES, PASSWORD_WORDS, SECRET_WORDS
+from dataset.redact.span import Span
+
+
+def _any_of(words: tuple[str, ...]) -> str:
+    longest_first = sorted(words, key=len, reverse=True)
+    return "|".join(re.escape(word).replace(r"\ ", "[ _-]?") for word in longest_first)
+
+
+_SET = r"[\"'\]*_`]{0,3}\s{0,3}(?::=|=>|=|:|：|＝)\s{0,3}[*`]{0,2}"
+_QUOTED = r"\\?[\"'`„“«](?P<quoted>[^\"'`\n”»\\]{3,256})\\?[\"'`”“»]"
+_BARE = r"(?P<bare>[^\s\"'`<>(){}\[\],;|„“«「【][^\s\"'`<>{}\[\];|」】]{3,256})"
+
+_NAMED = re.compile(
+    rf"(?:(?P<password>{_any_of(PASSWORD_WORDS)})|(?P<secret>{_any_of(SECRET_WORDS)}))"
+    rf"[\w-]{{0,24}}{_SET}(?:{_QUOTED}|{_BARE})",
+    re.IGNORECASE,
+)
+_IS = (
+    r"is|was|are|will be|ist|lautet|war|est|c'est|es|era|é|è|és|jest|to|är|er|on|je|este|is nu"
+    r"|heter|olarak|это|такой|είναι|là|adalah|是|为|為|は|が|은|는|이|הוא|היא|هي|هو|है|คือ"
+)
+_SAID = re.compile(
+    rf"(?:{_any_of(PASSWORD_WORDS)})(?:[^\S\n]?(?:{_IS})|[^\S\n](?:for|für|pour|para|per|till|do)[^\S\n]\S{{1,40}}"
+    rf"[^\S\n](?:{_IS}))[^\S\n]{{0,2}}[:=：]?[^\S\n]{{0,2}}[\"'„“«`*「]?(?P<bare>[^\s\"'<>{{}}\[\]」]{{4,128}})",
+    re.IGNORECASE,
+)
+_HEADER = re.compile(
+    r"\b(?:proxy-)?authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|bearer|token|apikey|digest|negotiate)\s+"
+    r"(?P<bare>[\w+/=.~:-]{8,4096})|\bbearer\s+(?P<bearer>[\w+/=.~:-]{16,4096})"
+    r"|\bx-[\w-]{0,20}(?:api-?key|token|secret)[\"']?\s{0,3}:\s{0,3}[\"']?(?P<header>[\w+/=.~:-]{8,512})",
+    re.IGNORECASE,
+)
+_COOKIE = re.compile(
+    r"\b(?:set-)?cookie[\"']?\s{0,3}:\s{0,3}[\"']?(?P<value>[\w.-]{1,64}=[^\n\"']{8,4096})",
+    re.IGNORECASE,
+)
+_OPTION = re.compile(
+    r"(?<![\w-])(?:--(?:[\w-]{0,20}-)?(?:password|passwd|pass|token|secret|api-?key|access-?key)(?:=|[^\S\n]+)[\"']?"
+    r"(?P<value>[^\s\"'-][^\s\"']{3,256})|sshpass\s+-p\s?[\"']?(?P<ssh>[^\s\"']{3,128})"
+    r"|(?:-u|--user)(?:=|[^\S\n]+)[\"']?[\w.@+-]{1,64}:(?P<user>[^\s\"']{3,128}))"
+)
+_PIN = re.compile(
+    r"\b(?:PIN|Pin|pin|TAN|OTP|2FA|CVV2?|CVC|cvc|cvv)(?:[- ]?(?:code|Code|number|Nummer))?"
+    r"(?:\s?[:=]\s?|\s(?:is|ist|est|es|è|é|lautet)\s)"
+    r"(?P<value>\d{3,8})(?![\w.,:/-]?\d|\w)"
+)
+_NEXT_FIELD = re.compile(r"&[\w.-]{1,40}=")
+
+
+def find_assignments(scan: Scan) -> Iterator[Span]:
+    """Kinds ``password`` and ``secret``."""
+    text, lower = scan.text, scan.lower
+    if any(gate in lower for gate in GATES):
+        for found in _NAMED.finditer(text):
+            kind = "password" if found["password"] else "secret"
+            if span := _value(found, kind):
+                yield span
+        for found in _SAID.finditer(text):
+            if span := _value(found, "password"):
+                yield span
+    if "authorization" in lower or "bearer" in lower or "x-" in lower:
+        yield from _groups(_HEADER, text, "secret")
+    if "cookie" in lower:
+        yield from _groups(_COOKIE, text, "secret")
+    if "--" in text or "-u" in text or "-p" in text:
+        yield from _groups(_OPTION, text, "password")
+    if any(gate in lower for gate in ("pin", "tan", "otp", "2fa", "cv")):
+        yield from _groups(_PIN, text, "password")
+
+
+def _groups(pattern: re.Pattern[str], text: str, kind: str) -> Iterator[Span]:
+    for found in pattern.finditer(text):
+        group = found.lastgroup
+        assert group is not None
+        value = found[group]
+        if not is_placeholder(value) and any(each.isdigit() or each in "=:" for each in value):
+            yield Span(*found.span(group), kind)
+
+
+def _value(found: re.Match[str], kind: str) -> Span | None:
+    """The span of the value, when it looks like one."""
+    quoted = found.groupdict().get("quoted")
+    group = "quoted" if quoted else "bare"
+    value = found[group]
+    start, end = found.span(group)
+    if not quoted:
+        trimmed = value.rstrip(".,:;!?)*`、。，！？")
+        # another field of a query begins there
+        trimmed = _NEXT_FIELD.split(trimmed, maxsplit=1)[0]
+        end -= len(value) - len(trimmed)
+        value = trimmed
+    if is_placeholder(value) or "://" in value[:16]:
+        return None
+    looks = _password_like(value, bool(quoted)) if kind == "password" else _token_like(value)
+    return Span(start, end, kind) if looks else None
+
+
+def _password_like(value: str, quoted: bool) -> bool:
+    if quoted:
+        # a sentence in quotes is a message of a form
+        return value.count(" ") < 4 or any(each.isdigit() for each in value)
+    if len(value) < 4:
+        return False
+    digits = sum(each.isdigit() for each in value)
+    letters = sum(each.isalpha() for each in value)
+    marks = sum(not each.isalnum() for each in value.strip("*_"))
+    inner_capital = any(each.isupper() for each in value[1:]) and not value.isupper()
+    return bool(digits and (letters or marks or len(value) >= 5)) or bool(
+        letters and (marks >= 2 or (marks and value[-1] in "!$%&#@") or inner_capital)
+    )
+
+
+def _token_like(value: str) -> bool:
+    if len(value) < 12 or " " in value:
+        return False
+    letters = sum(each.isalpha() for each in value)
+    digits = sum(each.isdigit() for each in value)
+    return bool(letters and digits >= 2) and not re.fullmatch(
+        r"[a-z]+(?:[-_./][a-z0-9]{1,8})+", value
+    )

@@ -1,0 +1,103 @@
+"""Finds what must not be in a published dataset. The one entrance to the detectors.
+
+    find("write to jo@example.org") == [Span(9, 23, "email")]
+
+The detectors are a table; each gives the spans of one family. Where spans overlap, one is made of
+all, so that nothing found is left standing, and it gets the kind of the longest; of equally long
+ones the more specific kind wins (``span.KINDS`` is in that order).
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from dataset.redact.address import address_detector
+from dataset.redact.assignments import find_assignments
+from dataset.redact.card import find_cards
+from dataset.redact.email import find_emails
+from dataset.redact.iban import find_ibans
+from dataset.redact.ip import find_ips
+from dataset.redact.locales import countries
+from dataset.redact.national_ids import national_id_detector
+from dataset.redact.phone import phone_detector
+from dataset.redact.scan import Detector, Scan
+from dataset.redact.secrets import find_private_keys, find_tokens
+from dataset.redact.span import DEFAULT_KINDS, KINDS, RANK, Span
+from dataset.redact.urls import find_url_credentials
+from ingest.errors import SpecError
+
+
+def find(
+    text: str, kinds: frozenset[str] | None = None, locales: tuple[str, ...] = ()
+) -> list[Span]:
+    """What stands in a text and should not.
+
+    Args:
+        text: any text.
+        kinds: which of ``span.KINDS`` to look for; None means ``span.DEFAULT_KINDS``.
+        locales: such as ``("de_DE", "en_US")``: whose telephone, identity and street formats are
+            looked for besides the international ones and those that no other number resembles.
+            None given: street addresses of every country we know, no national telephone numbers
+            except where a word says so.
+
+    Returns:
+        Spans in order, disjoint, within the text.
+
+    Raises:
+        SpecError: a kind or a locale that is not known.
+    """
+    chosen = DEFAULT_KINDS if kinds is None else kinds
+    scan = Scan(text)
+    found = [
+        span
+        for detector in detectors(chosen, locales)
+        for span in detector(scan)
+        if span.kind in chosen
+    ]
+    return resolve(found) if len(found) > 1 else found
+
+
+@lru_cache(maxsize=64)
+def detectors(kinds: frozenset[str], locales: tuple[str, ...]) -> tuple[Detector, ...]:
+    """The detectors of these kinds, the cheap ones first.
+
+    Raises:
+        SpecError: a kind or a locale that is not known.
+    """
+    if unknown := kinds - KINDS.keys():
+        raise SpecError(
+            f"unknown kind: {', '.join(sorted(unknown))}", hint=f"kinds are {', '.join(KINDS)}"
+        )
+    known = countries(locales)
+    table: tuple[tuple[frozenset[str], Detector], ...] = (
+        (frozenset({"private_key"}), find_private_keys),
+        (frozenset({"secret"}), find_tokens),
+        (frozenset({"secret", "password"}), find_assignments),
+        (frozenset({"url_credentials"}), find_url_credentials),
+        (frozenset({"email"}), find_emails),
+        (frozenset({"ip", "private_ip"}), find_ips),
+        (frozenset({"iban"}), find_ibans),
+        (frozenset({"card"}), find_cards),
+        (frozenset({"national_id"}), national_id_detector(known)),
+        (frozenset({"phone"}), phone_detector(known)),
+        (frozenset({"address"}), address_detector(known)),
+    )
+    return tuple(detector for gives, detector in table if gives & kinds)
+
+
+def resolve(spans: Iterable[Span]) -> list[Span]:
+    """Spans in order and disjoint; those that overlap become one."""
+    resolved: list[Span] = []
+    best: Span | None = None  # the one of the current group that gives the kind
+    for span in sorted(spans):
+        if best is None or span.start >= resolved[-1].end:
+            resolved.append(span)
+            best = span
+            continue
+        best = min(best, span, key=_worth)
+        last = resolved[-1]
+        resolved[-1] = Span(last.start, max(last.end, span.end), best.kind)
+    return resolved
+
+
+def _worth(span: Span) -> tuple[int, int]:
+    return span.start - span.end, RANK[span.kind]

@@ -1,0 +1,100 @@
+"""E-mail addresses, plain and as people disguise them."""
+
+import re
+from collections.abc import Iterator
+
+from dataset.redact.scan import Scan
+from dataset.redact.span import Span
+
+# RFC 5322's dot-atom and its letters of other scripts (RFC 6531); 64 and 255 are the limits
+_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}\Z")
+_QUOTED = re.compile(r'"[^"\s]{1,60}"\Z')
+_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_][\w-]{0,22}[^\W_]")
+# what stands before the address but is no part of it
+_LEADING = re.compile(r"(?:mailto:|.*[/=?&|{}`*]|[.!#$%'+^~-]+)", re.IGNORECASE)
+_FILES = frozenset(
+    re.findall(
+        r"\w+",
+        "png jpg jpeg gif webp svg ico css js ts jsx tsx json html htm xml yaml yml toml txt md csv"
+        " log lock pdf exe dll jar class mp3 mp4 wav ttf woff woff2 service",
+    )
+)
+_DISGUISED = re.compile(
+    r"(?<![\w.+-])[\w.+-]{1,64}\s?(?:\s(?:at|AT|ät|arroba|chez)\s"
+    r"|[\[({<]\s?(?:at|AT|At|ät|a|@|arroba|chez|klammeraffe)\s?[\])}>])\s?"
+    r"[\w-]{1,63}(?:\s?(?:\s(?:dot|DOT|punkt|Punkt|point|punto|ponto)\s"
+    r"|[\[({<]\s?(?:dot|DOT|Dot|punkt|Punkt|point|punto|ponto|\.)\s?[\])}>]|\.)\s?[\w-]{2,63}){1,4}"
+)
+_DOT_WORDS = ("dot", "punkt", "point", "punto", "ponto")
+_AT_WORDS = (
+    "(at)",
+    "[at]",
+    "{at}",
+    "<at>",
+    "( at )",
+    "[ at ]",
+    "(a)",
+    "(ät)",
+    "[ät]",
+    "(@)",
+    "[@]",
+)
+
+
+def find_emails(scan: Scan) -> Iterator[Span]:
+    """Addresses such as ``jo@example.org``; not ``git@host:path``, ``icon@2x.png``, ``a@1.2``."""
+    text = scan.text
+    at = text.find("@")
+    while at >= 0:
+        span = _plain(text, at, at + 1)
+        if span:
+            yield span
+        at = text.find("@", at + 1)
+    if "%40" in text:
+        for found in re.finditer("%40", text):
+            span = _plain(text, found.start(), found.end())
+            if span:
+                yield span
+    yield from _disguised(scan)
+
+
+def _plain(text: str, at: int, after: int) -> Span | None:
+    """The address whose sign stands at [at, after)."""
+    domain = _DOMAIN.match(text, after, after + 255)
+    if not domain:
+        return None
+    last = domain[0].rpartition(".")[2].lower()
+    if last in _FILES:
+        return None
+    before = text[max(0, at - 64) : at]
+    local = _QUOTED.search(before) or _LOCAL.search(before)
+    if not local:
+        return None
+    start = at - len(local[0])
+    if leading := _LEADING.match(local[0]):
+        start += leading.end()
+    if start >= at or text[at - 1] == ".":
+        return None
+    # the user of a remote copy: git@host.org:path
+    if text[domain.end() : domain.end() + 1] == ":" and text[domain.end() + 1 :][:1] not in " \n\t":
+        return None
+    # user:password@host belongs to the address of the web
+    if text[start - 1 : start] == ":" and "://" in text[max(0, start - 100) : start]:
+        return None
+    return Span(start, domain.end(), "email")
+
+
+def _disguised(scan: Scan) -> Iterator[Span]:
+    """``jo (at) example.org`` and ``jo at example dot org``."""
+    lower = scan.lower
+    spelled = any(f" {word} " in lower or f"({word})" in lower for word in _DOT_WORDS) or any(
+        f"[{word}]" in lower for word in _DOT_WORDS
+    )
+    if not spelled and not any(word in lower for word in _AT_WORDS):
+        return
+    for found in _DISGUISED.finditer(scan.text):
+        whole = found[0].lower()
+        bracketed = any(word in whole for word in _AT_WORDS)
+        dotted = any(word in whole for word in _DOT_WORDS)
+        if bracketed or dotted:
+            yield Span(*found.span(), "email")

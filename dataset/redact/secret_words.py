@@ -1,0 +1,30 @@
+# ruff: noqa: E501 - lists of words read by the line
+"""What people and programs call a password, a key or a token."""
+
+PASSWORD_WORDS = (
+    "password", "passwd", "passphrase", "passcode", "passwort", "kennwort", "pwd", "contraseña",
+    "contrasena", "mot de passe", "motdepasse", "mdp", "senha", "palavra-passe", "wachtwoord", "lösenord",
+    "passord", "adgangskode", "salasana", "hasło", "haslo", "heslo", "parola", "şifre", "sifre",
+    "jelszó", "parole", "parool", "slaptažodis", "lozinka", "geslo", "κωδικός", "пароль", "парола",
+    "密码", "密碼", "口令", "パスワード", "비밀번호", "암호", "סיסמה", "كلمة المرور", "كلمة السر", "पासवर्ड",
+    "รหัสผ่าน", "mật khẩu", "kata sandi",
+)  # fmt: skip
+"""What a password is called, in the languages the detectors serve; a space may be - or _ as well."""
+
+SECRET_WORDS = (
+    "api key", "apikey", "access key", "secret key", "secret access key", "client secret", "app secret",
+    "auth token", "access token", "refresh token", "bot token", "id token", "session token",
+    "bearer token", "private key", "account key", "accountkey", "accesskey", "sharedaccesskey",
+    "shared access signature", "encryption key", "signing key", "signing secret", "webhook secret",
+    "license key", "recovery key", "master key", "secret", "token", "credential", "api_token", "apitoken",
+    "_key", "-key", "schlüssel", "clave",
+)  # fmt: skip
+"""What a key or a token is called."""
+
+GATES = (
+    "pass", "pwd", "kennwort", "contrase", "mdp", "senha", "palavra", "wachtwoord", "lösenord", "adgangs",
+    "salasana", "hasło", "haslo", "heslo", "parol", "ifre", "jelszó", "slapta", "lozinka", "geslo", "κωδικ",
+    "парол", "密", "口令", "パスワ", "비밀번호", "암호", "סיסמה", "كلمة", "पासवर्ड", "รหัสผ่าน", "mật khẩu",
+    "kata sandi", "key", "secret", "token", "signature", "credential", "schlüssel", "clave",
+)  # fmt: skip
+"""Parts of the words above: where none of these is in a text, neither is any of those."""
