@@ -3,10 +3,13 @@
 import json
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["status", "drop", "drop-upload", "lose-reply", "truncate", "corrupt"]
+Kind = Literal[
+    "status", "drop", "drop-upload", "corrupt-upload", "lose-reply", "truncate", "corrupt", "first"
+]
 
 ROUTES = [
     ("whoami", "GET", r"/api/whoami-v2"),
@@ -46,7 +49,8 @@ class Fault:
         kind: ``status`` answers with ``status``; ``drop`` closes the socket before anything is
             read; ``drop-upload`` after ``after`` bytes of the body; ``lose-reply`` does the work
             and closes the socket instead of answering; ``truncate`` closes it half way through
-            the answer; ``corrupt`` flips a bit of the answer.
+            the answer; ``corrupt`` flips a bit of the answer and ``corrupt-upload`` of what
+            arrives; ``first`` calls ``action``, then goes on as if nothing were.
         nth: the first call that goes wrong, 1 is the next.
         times: how many calls go wrong from there.
         path: only of requests whose path holds this.
@@ -61,6 +65,7 @@ class Fault:
     message: str = "out of order"
     after: int = 1000
     path: str = ""
+    action: Callable[[], object] = lambda: None
     calls: int = 0
 
     @property
@@ -120,7 +125,9 @@ class Faults:
                 self.received[route] = self.received.get(route, 0) + size
             return message
 
-        if fault is None:
+        if fault is not None and fault.kind == "first":
+            fault.action()
+        if fault is None or fault.kind == "first":
             await self.app(scope, counted, send)
         elif fault.kind == "drop":
             transport.abort()
@@ -132,6 +139,8 @@ class Faults:
                 if not message.get("more_body"):
                     break
             transport.abort()
+        elif fault.kind == "corrupt-upload":
+            await self.app(scope, _flipped(counted), send)
         elif fault.kind == "status":
             await _drain(counted)
             await _answer(send, fault)
@@ -140,6 +149,20 @@ class Faults:
             transport.abort()
         else:
             await self.app(scope, counted, _spoiled(send, fault, transport))
+
+
+def _flip(body: bytes) -> bytes:
+    middle = len(body) // 2
+    return body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
+
+
+def _flipped(receive: Any) -> Any:
+    async def flipped() -> Any:
+        message = await receive()
+        body = message.get("body", b"")
+        return {**message, "body": _flip(body)} if body else message
+
+    return flipped
 
 
 async def _drain(receive: Any) -> None:
@@ -169,9 +192,7 @@ def _spoiled(send: Any, fault: Fault, transport: Any) -> Any:
         if message["type"] != "http.response.body" or not body:
             await send(message)
         elif fault.kind == "corrupt":
-            middle = len(body) // 2
-            flipped = body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
-            await send({**message, "body": flipped})
+            await send({**message, "body": _flip(body)})
         else:
             await send({**message, "body": body[: len(body) // 2], "more_body": True})
             transport.close()

@@ -104,37 +104,44 @@ def explain(error: Exception, repo: str, endpoint: str) -> HubError | None:
         repo: the repository that was asked for.
         endpoint: the Hub that was asked.
     """
-    import httpx2
-    from huggingface_hub.errors import (
-        FileMetadataError,
-        GatedRepoError,
-        HfHubHTTPError,
-        OfflineModeIsEnabled,
-        RevisionNotFoundError,
-    )
-
     for each in _chain(error):
-        if isinstance(each, GatedRepoError):
-            return HubError(
-                f"{repo}: this repository is gated and your account has no access yet (403)",
-                f"ask for access at {endpoint}/datasets/{repo}",
-            )
-        if isinstance(each, RevisionNotFoundError):
-            return HubError(f"{repo}: has no such revision (404)", "see its tags on the Hub")
-        if isinstance(each, HfHubHTTPError):
-            return _of_status(each.response.status_code, repo)
-        if isinstance(each, OfflineModeIsEnabled):
-            return HubError(
-                f"{repo}: the Hub is not asked, HF_HUB_OFFLINE is set", "unset HF_HUB_OFFLINE"
-            )
-        if isinstance(each, httpx2.HTTPError | ConnectionError | json.JSONDecodeError):
-            return HubError(f"{repo}: the connection to {endpoint} failed or broke off", _AGAIN)
-        if isinstance(each, FileMetadataError):
-            return HubError(f"{repo}: {endpoint} does not answer like a Hub", "check HF_ENDPOINT")
-        if "LFS batch API returned errors" in str(each):
-            return HubError(f"{repo}: the Hub does not take the files", _AGAIN)
-        if isinstance(each, OSError) and (found := _of_disk(each, repo)):
+        found = _of_answer(each, repo, endpoint) or _of_connection(each, repo, endpoint)
+        if found is None and isinstance(each, OSError):
+            found = _of_disk(each, repo)
+        if found is not None:
             return found
+    return None
+
+
+def _of_answer(error: BaseException, repo: str, endpoint: str) -> HubError | None:
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RevisionNotFoundError
+
+    if isinstance(error, GatedRepoError):
+        return HubError(
+            f"{repo}: this repository is gated and your account has no access yet (403)",
+            f"ask for access at {endpoint}/datasets/{repo}",
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return HubError(f"{repo}: has no such revision (404)", "see its tags on the Hub")
+    if isinstance(error, HfHubHTTPError):
+        return _of_status(error.response.status_code, repo)
+    if "LFS batch API returned errors" in str(error):
+        return HubError(f"{repo}: the Hub does not take the files", _AGAIN)
+    return None
+
+
+def _of_connection(error: BaseException, repo: str, endpoint: str) -> HubError | None:
+    import httpx2
+    from huggingface_hub.errors import FileMetadataError, OfflineModeIsEnabled
+
+    if isinstance(error, OfflineModeIsEnabled):
+        return HubError(
+            f"{repo}: the Hub is not asked, HF_HUB_OFFLINE is set", "unset HF_HUB_OFFLINE"
+        )
+    if isinstance(error, httpx2.HTTPError | ConnectionError | json.JSONDecodeError):
+        return HubError(f"{repo}: the connection to {endpoint} failed or broke off", _AGAIN)
+    if isinstance(error, FileMetadataError):
+        return HubError(f"{repo}: {endpoint} does not answer like a Hub", "check HF_ENDPOINT")
     return None
 
 
