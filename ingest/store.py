@@ -234,6 +234,25 @@ class Store:
         keys = ("name", "conversations", "messages", "assistant_messages", "importers")
         return [dict(zip(keys, row, strict=True)) for row in rows]
 
+    def people_seen(self) -> Iterator[tuple[str, str | None]]:
+        """(name, the export's id) of everybody who takes part, in order of first appearance.
+
+        Names come again where somebody takes part among others.
+        """
+        groups = self._db.execute(
+            "SELECT min(ord) AS first, participants, NULL FROM conversations "
+            "WHERE participants IS NOT NULL GROUP BY participants UNION ALL "
+            "SELECT min(m.ord), NULL, m.name FROM messages m JOIN conversations c ON c.ord = m.ord "
+            "WHERE c.participants IS NULL AND m.name IS NOT NULL AND m.role <> 'tool' "
+            "GROUP BY m.name ORDER BY first, 2, 3"
+        ).fetchall()
+        for _, participants, name in groups:
+            if participants is None:
+                yield name, None
+            else:
+                for each in json.loads(participants):
+                    yield each["name"], each.get("id")
+
     def list_conversations(self, where: Where, limit: int) -> list[dict[str, Any]]:
         """Newest import last; at most ``limit`` rows."""
         clauses, values = _conditions(where)

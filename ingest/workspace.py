@@ -56,6 +56,21 @@ class Workspace:
         """``pushes.jsonl``: which version went to which repository."""
         return self.home / "pushes.jsonl"
 
+    @property
+    def ledgers(self) -> Path:
+        """``ledgers/<name>/<fingerprint>.parquet``: what redaction removed, as salted hashes."""
+        return self.home / "ledgers"
+
+    @property
+    def secret(self) -> Path:
+        """``secret.key``: the salt of the ledgers' hashes."""
+        return self.home / "secret.key"
+
+    @property
+    def person_numbers(self) -> Path:
+        """``person-numbers.txt``: the numbers of ``Person_7``, by salted hashes of names."""
+        return self.home / "person-numbers.txt"
+
     def create(self) -> "Workspace":
         """Make the workspace's folder (mode 0700: it holds private chats).
 

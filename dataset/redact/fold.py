@@ -1,0 +1,82 @@
+"""Text in the form in which names are compared: lower case, without marks, one letter for one.
+
+"Müller", "MÜLLER" and "Muller" are the same here. Positions can be carried back to the text.
+"""
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+# marks written apart from their letter, vowel points, and what is there but not seen; without the
+# two joiners Indian scripts need, names would be found in none of them
+_APART = re.compile(
+    "[\u0300-\u036f\u00ad\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u200b-\u200f\u2060\ufeff]"
+)
+
+_ALONE = {
+    "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "ς": "σ", "ё": "е",
+    "ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه", "’": "'", "ʼ": "'", "‘": "'", "`": "'", "´": "'",
+    "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u3000": " ",
+}  # fmt: skip
+
+
+class _Letters(dict[int, str]):
+    """One folded letter by code point, worked out when first met."""
+
+    def __missing__(self, code: int) -> str:
+        letter = chr(code)
+        lower = letter.lower()
+        if lower in _ALONE:
+            folded = _ALONE[lower]
+        elif _keeps_marks(code):
+            folded = lower if len(lower) == 1 else letter
+        else:
+            base = unicodedata.normalize("NFKD", letter)
+            rest_is_marks = all(unicodedata.combining(each) for each in base[1:])
+            one = (base[0] if rest_is_marks else letter).lower()
+            folded = _ALONE.get(one, one) if len(one) == 1 else letter
+        self[code] = folded
+        return folded
+
+
+def _keeps_marks(code: int) -> bool:
+    """Whether a mark makes another letter of it: in Indian, Thai, Korean and Japanese."""
+    return 0x0900 <= code <= 0x11FF or 0x3000 <= code <= 0xD7FF
+
+
+_LETTERS = _Letters()
+
+
+class Folded(NamedTuple):
+    """A folded text.
+
+    Attributes:
+        text: the folded text.
+        places: (len(text) + 1,) where each folded letter stands in the original; None if at the
+            same place.
+    """
+
+    text: str
+    places: list[int] | None
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where ``text[start:end]`` stands in the original."""
+        if self.places is None:
+            return start, end
+        return self.places[start], self.places[end]
+
+
+def fold(text: str) -> Folded:
+    """Fold a text."""
+    if text.isascii():
+        return Folded(text.lower().replace("`", "'"), None)
+    if _APART.search(text) is None:
+        return Folded(text.translate(_LETTERS), None)
+    kept = [at for at, letter in enumerate(text) if not _APART.match(letter)]
+    letters = "".join([text[at] for at in kept]).translate(_LETTERS)
+    return Folded(letters, [*kept, len(text)])
+
+
+def fold_text(text: str) -> str:
+    """The folded text alone."""
+    return fold(text).text

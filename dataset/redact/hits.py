@@ -1,0 +1,185 @@
+"""Whether a spelling that stands in a text is the name: what touches it, its case, what is near."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dataset.redact.cjk import AFTER_FAMILY, BEFORE_FAMILY
+from dataset.redact.endings import DRAVIDIAN_LONGEST, KOREAN, PREFIXES
+from dataset.redact.fold import Folded
+from dataset.redact.forms import ANY_LANGUAGE, Form
+from dataset.redact.names import PARTICLES, Part
+from dataset.redact.scripts import LETTER, UNSPACED, Script, is_letter
+from dataset.redact.word_names import is_name_here
+
+Languages = Callable[[], frozenset[str]]
+"""Gives the languages of a conversation."""
+
+
+class Entry(NamedTuple):
+    """A spelling and whose it is.
+
+    Attributes:
+        form: the spelling.
+        people: numbers of those whose name it is.
+        part: which part of their name.
+        token: the word of the name that it spells, in small letters.
+    """
+
+    form: Form
+    people: frozenset[int]
+    part: Part
+    token: str
+
+
+class Hit(NamedTuple):
+    """A spelling in a folded text.
+
+    Attributes:
+        start: its first letter.
+        end: after its last, its ending included.
+        entry: what was looked for.
+        people: whose name it may be.
+        bent: whether it has an ending of a language.
+    """
+
+    start: int
+    end: int
+    entry: Entry
+    people: frozenset[int]
+    bent: bool
+
+
+_REST = re.compile(f"{LETTER}*")
+_WORD_BEFORE = re.compile(f"{LETTER}*$")
+_GAP = re.compile(r"[\s.,\-_'·・=]*$")
+_GAP_WORD = re.compile(r"[^\W\d_]+")
+_LONGEST_GAP = 14
+_ALSO_AND = frozenset({"and", "und", "y", "e", "i", "of"})
+
+
+def hit_at(folded: str, start: int, entry: Entry, spoken: Languages) -> Hit | None:
+    """The hit if what touches it allows it."""
+    form = entry.form
+    end = start + len(form.text)
+    if form.script in UNSPACED and not form.literal:
+        return _unspaced(folded, start, end, entry)
+    if start and is_letter(folded[start - 1]):
+        prefixes = PREFIXES.get(form.script.value)
+        before = _WORD_BEFORE.search(folded, max(0, start - 8), start)
+        if prefixes is None or form.literal or not before or not prefixes.fullmatch(before[0]):
+            return None
+    rest = _REST.match(folded, end)
+    assert rest is not None
+    tail = rest[0]
+    if not tail:
+        if not form.bare or folded[end : end + 2] == "'t":
+            return None
+        if form.short and not AFTER_FAMILY.match(folded, end + (folded[end : end + 1] == " ")):
+            return None
+        return Hit(start, end, entry, entry.people, bent=False)
+    if form.literal:
+        mention = tail.isdigit() and start > 0 and folded[start - 1] in "@#"
+        return Hit(start, rest.end(), entry, entry.people, bent=False) if mention else None
+    if form.script is Script.HANGUL:
+        kept = AFTER_FAMILY.match(tail) if form.short else KOREAN.fullmatch(tail)
+        return Hit(start, end, entry, entry.people, bent=False) if kept else None
+    if form.script is Script.DRAVIDIAN:
+        bends = len(tail) <= DRAVIDIAN_LONGEST
+    else:
+        bends = any(
+            tail in allowed and (language == ANY_LANGUAGE or language in spoken())
+            for language, allowed in form.endings
+        )
+    return Hit(start, rest.end(), entry, entry.people, bent=True) if bends else None
+
+
+def _unspaced(folded: str, start: int, end: int, entry: Entry) -> Hit | None:
+    """Chinese, Japanese, Thai: no spaces tell where a word begins."""
+    form = entry.form
+    before, after = folded[start - 1 : start], folded[end : end + 1]
+    if form.short and not (AFTER_FAMILY.match(folded, end) or BEFORE_FAMILY.match(before)):
+        return None
+    if form.script is Script.KANA:
+        katakana = _is_katakana(form.text[0])
+        if (before and katakana and _is_katakana(before)) or (
+            after and katakana and _is_katakana(after)
+        ):
+            return None
+        if not katakana and len(form.text) < 3:
+            return None
+    return Hit(start, end, entry, entry.people, bent=False)
+
+
+def _is_katakana(letter: str) -> bool:
+    return "\u30a1" <= letter <= "\u30fa" or letter == "ー"
+
+
+def is_written(text: str, folded: Folded, hit: Hit) -> bool:
+    """Whether capitals and umlauts stand as the form needs them."""
+    form = hit.entry.form
+    if not form.capital and not form.written:
+        return True
+    start, end = folded.span(hit.start, hit.end)
+    if form.written and not text[start:end].lower().startswith(form.written):
+        return False
+    return not form.capital or text[start : start + 1].isupper() or text[start - 1 : start] == "@"
+
+
+def sure(text: str, folded: Folded, hits: list[Hit]) -> list[Hit]:
+    """Without the names that are words and stand as words."""
+    sure: list[Hit] = []
+    for hit in hits:
+        if hit.entry.form.word and not _beside(text, folded, hit, hits):
+            start, end = folded.span(hit.start, hit.end)
+            if not is_name_here(text, start, end, place=hit.entry.form.place):
+                continue
+        sure.append(hit)
+    return sure
+
+
+def _beside(text: str, folded: Folded, hit: Hit, hits: list[Hit]) -> bool:
+    """Whether another name of the same person stands next to a hit, both with capitals."""
+    start, end = folded.span(hit.start, hit.end)
+    if not text[start].isupper():
+        return False
+    for other in hits:
+        if other.entry.token == hit.entry.token or not other.people & hit.people or other.bent:
+            continue
+        low, high = folded.span(other.start, other.end)
+        if not text[low].isupper():
+            continue
+        between = text[end:low] if end <= low else text[high:start] if high <= start else "\n"
+        if "\n" not in between and joins(between):
+            return True
+    return False
+
+
+def joins(gap: str) -> bool:
+    """Whether what stands between two names makes them one: "Anna von Müller", "Müller, Anna"."""
+    if len(gap) > _LONGEST_GAP or "\n" in gap:
+        return False
+    words = _GAP_WORD.findall(gap)
+    if not words:
+        return _GAP.match(gap) is not None and not gap.startswith((". ", "- ", "_ "))
+    if len(words) == 1 and len(words[0]) == 1 and f"{words[0]}." in gap:
+        return gap.startswith(" ")  # "Anna M. Petrova"
+    particles = all(word.lower() in PARTICLES - _ALSO_AND for word in words)
+    return particles and _GAP.match(_GAP_WORD.sub("", gap)) is not None
+
+
+def disjoint(hits: list[Hit]) -> list[Hit]:
+    """The longest of those that overlap; of equally long ones what is not bent."""
+    chosen: list[Hit] = []
+    merged: dict[tuple[int, int], Hit] = {}
+    for hit in hits:
+        key = (hit.start, hit.end)
+        seen = merged.get(key)
+        if seen is None or (seen.bent and not hit.bent):
+            merged[key] = hit
+        elif seen.bent == hit.bent:
+            merged[key] = seen._replace(people=seen.people | hit.people)
+    for hit in sorted(merged.values(), key=lambda hit: (hit.start - hit.end, hit.bent, hit.start)):
+        if all(hit.end <= other.start or other.end <= hit.start for other in chosen):
+            chosen.append(hit)
+    return sorted(chosen, key=lambda hit: hit.start)
