@@ -259,6 +259,43 @@ def versions(home: Home = None, json: AsJson = False) -> None:
 
 
 @app.command()
+def export(
+    ref: Annotated[str, typer.Argument(metavar="VERSION", help="A dataset version.")],
+    format_name: Annotated[
+        str,
+        typer.Option(
+            "--format", help="openai, sharegpt, alpaca, axolotl, llama-factory or parquet."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The folder to make.")],
+    lossy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lossy",
+            metavar="NAME",
+            help="What the format cannot say and may be lost: tail, train, reasoning, text, tools.",
+        ),
+    ] = None,
+    base_model: Annotated[
+        str | None,
+        typer.Option("--base-model", help="For the trainer's config: a Hub id or folder."),
+    ] = None,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Write a dataset version in the shape that another tool reads, its config beside it."""
+    from serve.commands import outward
+    from serve.terminal import print_json
+
+    done = outward.run_export(
+        ref, _workspace(home), format_name, out, lossy=lossy or (), base_model=base_model
+    )
+    print_json(outward.as_json(done)) if json else outward.show(done, out)
+    if done.refused:
+        raise typer.Exit(3)
+
+
+@app.command()
 def lineage(
     ref: Annotated[str, typer.Argument(help="A conversation, version, run, model or evaluation.")],
     home: Home = None,
