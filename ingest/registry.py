@@ -1,10 +1,11 @@
 """Importers by name: the built-in ones and those of installed plugins."""
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
 
-from ingest.archive import Export
+from ingest.archive import Export, shown
 from ingest.errors import ExportError
 from ingest.importers.ai_studio import AIStudio
 from ingest.importers.alpaca import Alpaca
@@ -51,6 +52,7 @@ from ingest.importers.telegram import Telegram
 from ingest.importers.wechat import WeChat
 from ingest.importers.whatsapp import WhatsApp
 from ingest.importers.zendesk import Zendesk
+from ingest.unrecognised import describe
 
 _BUILT_IN: tuple[Callable[[], Importer], ...] = (
     ChatGPT,
@@ -124,8 +126,11 @@ def importer(name: str) -> Importer:
     try:
         return importers()[name]
     except KeyError:
+        near = get_close_matches(name.lower(), importers(), n=1)
         raise ExportError(
-            f"no importer is called {name!r}", f"there are: {', '.join(sorted(importers()))}"
+            f"no importer is called {name!r}",
+            (f"did you mean {near[0]}? " if near else "")
+            + f"there are: {', '.join(sorted(importers()))}",
         ) from None
 
 
@@ -133,6 +138,16 @@ def sniff(export: Export) -> list[tuple[float, Importer]]:
     """Importers that recognise the export, surest first."""
     marks = [(kind.sniff(export), kind) for kind in importers().values()]
     return sorted((mark for mark in marks if mark[0] > 0), key=lambda mark: -mark[0])
+
+
+def unrecognised(export: Export) -> ExportError:
+    """The error that says what a file is that no importer recognises."""
+    what, hint = describe(export)
+    return ExportError(
+        f"{shown(str(export.path))}: no importer recognises this"
+        f" {'folder' if export.is_folder else 'file'}{': ' if what else ''}{what}",
+        hint,
+    )
 
 
 def choose(export: Export, name: str = "auto") -> Importer:
@@ -145,8 +160,5 @@ def choose(export: Export, name: str = "auto") -> Importer:
         return importer(name)
     marks = sniff(export)
     if not marks:
-        raise ExportError(
-            f"{export.path}: no importer recognises this file",
-            "run 'turnmill formats' for what is read; name one with --format if you know it",
-        )
+        raise unrecognised(export)
     return marks[0][1]

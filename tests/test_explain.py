@@ -1,6 +1,8 @@
 """``turnmill import --explain``: which importer reads a file and why; nothing is stored."""
 
+import contextlib
 import json
+import shlex
 import sqlite3
 import zipfile
 from collections.abc import Callable
@@ -139,7 +141,50 @@ def test_a_folder_of_exports_explains_its_first(explain, tmp_path):
 def test_a_folder_without_any_export(explain, tmp_path):
     folder = tmp_path / "exports"
     folder.mkdir()
-    assert explain(folder)["shape"]["kind"] == "empty"
+    found = explain(folder)
+    assert (found["shape"]["kind"], found["shape"]["what"]) == ("empty", "an empty folder")
+
+
+def test_a_wrong_format_says_which_one_is_right(explain, tmp_path):
+    path = write(tmp_path / "a.json", gpt_export(gpt_talk()))
+    found = explain(path, "--format", "whatsapp")
+    assert (found["chosen"], found["first"], found["command"]) == ("whatsapp", None, None)
+    assert found["needs"] == [
+        "whatsapp finds nothing in it; leave --format out: chatgpt recognises this file"
+    ]
+    assert "did you mean chatgpt?" in explain(path, "--format", "chatgtp", code=2)
+
+
+def test_a_mapping_for_a_file_that_needs_none_says_so(explain, tmp_path):
+    path = write(tmp_path / "a.json", gpt_export(gpt_talk()))
+    told = explain(path, "--map", "role=author", "--map", "content=body", code=2)
+    assert "no such column" in told
+    assert "or leave --map out: chatgpt recognises this file" in " ".join(told.split())
+
+
+def test_what_can_be_typed_to_import_it(explain, home, tmp_path):
+    path = write(tmp_path / "a chat.txt", CHAT)
+    words = shlex.split(explain(path, "--as-assistant", "Bo", "--tz", "Europe/Berlin")["command"])
+    assert words[:3] == ["turnmill", "import", str(path)]
+    assert run([*words[1:], "--home", str(home)]) == 0
+
+
+def test_the_rows_of_a_log_are_seen(explain, tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as application:
+        application.execute("PRAGMA journal_mode = WAL")
+        application.execute("CREATE TABLE ticket (id, body)")
+        application.commit()
+        assert explain(tmp_path / "a.db")["shape"]["first_keys"] == ["ticket: id, body"]
+
+
+def test_the_file_that_is_shown_is_the_one_that_is_read(explain):
+    found = explain(SAMPLES / "copilot")
+    assert found["shape"]["file"].endswith(".csv")
+    assert found["shape"]["first_keys"] == ["Conversation", "Time", "Author", "Message"]
+
+
+def test_one_side_of_a_talk_needs_nobody_to_be_the_assistant(explain):
+    assert explain(SAMPLES / "discord-package" / "package")["needs"] == []
 
 
 def test_two_paths_or_none_are_refused(explain, tmp_path):
@@ -151,7 +196,9 @@ def test_it_is_told_to_people_too(home, tmp_path, capsys):
     path = write(tmp_path / "chat.txt", CHAT)
     assert run(["import", "--explain", str(path), "--home", str(home)]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "chosen whatsapp" in out
+    assert "chosen whatsapp - WhatsApp chat export (text, zip)" in out
+    assert "holds 1 conversation, 3 messages" in out
+    assert f"Nothing was stored. To import it: turnmill import {path}" in out
     assert "--as-assistant" in out
     assert "q2" in out
 
