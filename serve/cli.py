@@ -101,6 +101,10 @@ def import_(
         bool,
         typer.Option("--keep-raw/--no-keep-raw", help="Keep a packed copy in the workspace."),
     ] = True,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Processes that read; several for a large export."),
+    ] = None,
     mapping: Annotated[
         list[str] | None,
         typer.Option(
@@ -144,7 +148,9 @@ def import_(
         found, first = explaining.explain(paths[0], _workspace(home), format_name, options)
         print_json(found) if json else explaining.show(found, first)
         return
-    report = exports.run_import(paths, _workspace(home), format_name, options, keep_raw=keep_raw)
+    report = exports.run_import(
+        paths, _workspace(home), format_name, options, keep_raw=keep_raw, workers=workers
+    )
     print_json(report.as_json()) if json else exports.show_import(report)
     if report.rejected:
         raise typer.Exit(3)
@@ -293,6 +299,66 @@ def export(
     print_json(outward.as_json(done)) if json else outward.show(done, out)
     if done.refused:
         raise typer.Exit(3)
+
+
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", help="File with the Hub's token; else HF_TOKEN, else hf auth."),
+]
+
+
+@app.command()
+def push(
+    version: Annotated[str, typer.Argument(help="A version: name, name@fingerprint or folder.")],
+    repo: Annotated[
+        str, typer.Option("--repo", metavar="ORG/NAME", help="The dataset repository.")
+    ],
+    public: Annotated[
+        bool, typer.Option("--public", help="Everybody may read it; only what redact-check passes.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")
+    ] = False,
+    samples: Annotated[
+        int, typer.Option("--samples", min=0, help="Conversations that the card shows.")
+    ] = 0,
+    token_file: TokenFile = None,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Publish a version to a private repository on the Hugging Face Hub, tag = fingerprint."""
+    from serve.commands import hub
+    from serve.terminal import print_json
+
+    report = hub.run_push(
+        version,
+        _workspace(home),
+        repo,
+        token_file=token_file,
+        public=public,
+        dry_run=dry_run,
+        samples=samples,
+    )
+    print_json(report.as_json()) if json else hub.show_push(report)
+
+
+@app.command()
+def pull(
+    repo: Annotated[str, typer.Argument(metavar="ORG/NAME", help="The dataset repository.")],
+    revision: Annotated[
+        str | None,
+        typer.Option("--revision", help="A fingerprint or its beginning, a branch or a commit."),
+    ] = None,
+    token_file: TokenFile = None,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Fetch a published version, check it down to its rows and seal it here."""
+    from serve.commands import hub
+    from serve.terminal import print_json
+
+    report = hub.run_pull(repo, _workspace(home), revision=revision, token_file=token_file)
+    print_json(report.as_json()) if json else hub.show_pull(report)
 
 
 @app.command()
