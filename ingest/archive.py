@@ -58,6 +58,7 @@ class Member:
     size: int
     _open: Callable[[], IO[bytes]] = field(repr=False)
     _heads: dict[str, bytes] = field(default_factory=dict, repr=False)
+    _opened: list[BinaryIO] = field(default_factory=list, repr=False)
 
     @property
     def base(self) -> str:
@@ -66,12 +67,21 @@ class Member:
 
     def open(self) -> BinaryIO:
         """The member's bytes as a stream; the caller closes it."""
-        return cast(BinaryIO, self._open())
+        file = cast(BinaryIO, self._open())
+        self._opened[:] = [file]
+        return file
+
+    @property
+    def position(self) -> int:
+        """Bytes read by whoever opened it last; all of them once that is closed."""
+        if not self._opened:
+            return 0
+        return self.size if self._opened[0].closed else self._opened[0].tell()
 
     def head(self) -> bytes:
         """The first 64 KiB, read once."""
         if "head" not in self._heads:
-            with self.open() as file:
+            with self._open() as file:
                 self._heads["head"] = file.read(HEAD_BYTES)
         return self._heads["head"]
 
@@ -108,13 +118,19 @@ class Export:
         """Bytes in all members, unpacked."""
         return sum(member.size for member in self.members)
 
+    @property
+    def position(self) -> int:
+        """How many of :attr:`size` bytes have been read."""
+        return sum(member.position for member in self.members)
+
     def sha256(self) -> str:
         """sha256 (hex) of the file; of several files, over their names and hashes."""
         if not self.is_files:
             return sha256_file(self.path)
         digest = hashlib.sha256()
         for member in self.members:
-            with member.open() as file:
+            # not by open(): this is not the import's own reading
+            with cast(BinaryIO, member._open()) as file:
                 digest.update(f"{member.name}\0{sha256_stream(file)}\n".encode())
         return digest.hexdigest()
 
@@ -341,11 +357,14 @@ class _Limited(io.RawIOBase):
     ) -> None:
         self._inner = inner
         self._where = where
-        self._left = limit
+        self._limit = self._left = limit
         self._on_close = on_close
 
     def readable(self) -> bool:
         return True
+
+    def tell(self) -> int:
+        return self._limit - self._left
 
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer)  # type: ignore[arg-type]

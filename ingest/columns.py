@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
 from msgspec.structs import astuple
 
 from ingest.message import Attachment, Conversation, Message, Participant, ToolCall
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _US = pa.timestamp("us")
 
@@ -27,6 +30,9 @@ CONVERSATIONS = pa.schema(
         ("metadata", pa.string()),
         ("content_hash", pa.string()),
         ("messages", pa.int32()),
+        ("updated_at", _US),
+        ("seen", pa.string()),
+        ("missing_from", pa.string()),
     ]
 )
 MESSAGES = pa.schema(
@@ -66,15 +72,17 @@ def _zoned(value: datetime | None) -> bool | None:
 
 
 def conversation_columns(
-    ords: Sequence[int], source: str, conversations: Sequence[Conversation], hashes: Sequence[str]
+    source: str, conversations: Sequence[Conversation], hashes: Sequence[str]
 ) -> pa.Table:
-    """One row a conversation, schema ``CONVERSATIONS``."""
+    """One row a conversation, schema ``CONVERSATIONS``; ``ord`` counts from 0."""
+    count = len(conversations)
+    sources = pa.array([source] * count, pa.string())
     return pa.table(
         [
-            pa.array(ords, pa.int64()),
+            pa.array(range(count), pa.int64()),
             [c.id for c in conversations],
             [c.importer for c in conversations],
-            pa.array([source] * len(ords), pa.string()),
+            sources,
             pa.array([c.source_id for c in conversations], pa.string()),
             pa.array([c.title for c in conversations], pa.string()),
             pa.array([c.created_at for c in conversations], _US),
@@ -84,13 +92,33 @@ def conversation_columns(
             pa.array([_text(c.metadata) for c in conversations], pa.string()),
             pa.array(hashes, pa.string()),
             pa.array([len(c.messages) for c in conversations], pa.int32()),
+            pa.array([_updated(c) for c in conversations], _US),
+            sources,
+            pa.nulls(count, pa.string()),
         ],
         schema=CONVERSATIONS,
     )
 
 
-def message_columns(ords: Sequence[int], conversations: Sequence[Conversation]) -> pa.Table:
-    """One row a message, schema ``MESSAGES``."""
+def _updated(conversation: Conversation) -> datetime | None:
+    """When the newest message was written, or the conversation began; naive and UTC."""
+    times = [m.created_at for m in conversation.messages if m.created_at is not None]
+    if conversation.created_at is not None:
+        times.append(conversation.created_at)
+    if not times:
+        return None
+    # an export states all zones or none, but damage may mix them
+    if any(at.tzinfo is None for at in times):
+        return max(_plain(at) for at in times)
+    return _plain(max(times))
+
+
+def _plain(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
+
+
+def message_columns(conversations: Sequence[Conversation]) -> pa.Table:
+    """One row a message, schema ``MESSAGES``; ``ord`` is the conversation's place in the list."""
     import numpy as np
 
     counts = [len(c.messages) for c in conversations]
@@ -104,7 +132,7 @@ def message_columns(ords: Sequence[int], conversations: Sequence[Conversation]) 
     times = by_field["created_at"]
     fields = {
         **by_field,
-        "ord": np.repeat(np.asarray(ords, dtype=np.int64), counts),
+        "ord": np.repeat(np.arange(len(counts), dtype=np.int64), counts),
         "position": np.arange(len(rows), dtype=np.int64) - starts,
         "tool_calls": _texts(by_field["tool_calls"]),
         "attachments": _texts(by_field["attachments"]),
@@ -113,6 +141,20 @@ def message_columns(ords: Sequence[int], conversations: Sequence[Conversation]) 
     }
     # aware times come out as UTC, naive ones as they are
     return pa.table([pa.array(fields[f.name], f.type) for f in MESSAGES], schema=MESSAGES)
+
+
+def renumbered(table: pa.Table, ords: "np.ndarray[Any, np.dtype[np.int64]]") -> pa.Table:
+    """The table with other order numbers.
+
+    Args:
+        table: with a column ``ord`` that counts from 0.
+        ords: (conversations,) the number to write in place of each; -1 leaves the rows out.
+    """
+    new = ords[table["ord"].to_numpy()]
+    if (new < 0).any():
+        table = table.filter(pa.array(new >= 0))
+        new = new[new >= 0]
+    return table.set_column(0, "ord", pa.array(new))
 
 
 def _texts(values: Sequence[Any]) -> Sequence[str | None]:

@@ -2,31 +2,55 @@
 
 import contextlib
 import gc
-import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from ingest import columns
 from ingest.archive import Export, open_export, shown
+from ingest.batch import Batch, collect_seldom
 from ingest.errors import ExportError
-from ingest.importers.base import Importer, ImportOptions, Item, Reject, Skip
-from ingest.message import Conversation
+from ingest.importers.base import Importer, ImportOptions, Reject
 from ingest.raw import keep_raw
 from ingest.registry import choose, sniff
-from ingest.store import SourceRecord, Store
+from ingest.store import Known, SourceRecord, Store
+from ingest.workers import read_batches
 
-BATCH_MESSAGES = 4096
-_BATCH_BYTES = 4 << 20
+if TYPE_CHECKING:
+    import numpy as np
+
 _SURE = 0.85
 _MIXED_AT_MOST = 64
 """A folder with more entries than this that is an export as a whole is not searched for others."""
 
-Progress = Callable[[int], None]
-"""Called now and then with the number of conversations read so far."""
+PARALLEL_BYTES = 64 << 20
+"""Bytes of an export from which several processes are worth their start."""
+
+
+class Progress(NamedTuple):
+    """How far the import of one export is.
+
+    Attributes:
+        export: which one.
+        bytes_read: of it.
+        bytes_total: in it.
+        conversations: read from it.
+    """
+
+    export: str
+    bytes_read: int
+    bytes_total: int
+    conversations: int
+
+
+Tell = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
@@ -49,7 +73,8 @@ class ImportReport:
         read: conversations found.
         stored: new ones.
         updated: ones whose content changed since the last import.
-        unchanged: ones that were there already.
+        unchanged: ones that were there already, in this form or a newer one.
+        missing: stored ones that a newer export of the same account no longer has; they are kept.
         rejected: ones that could not be read; see the quarantine.
         skipped: ones left out on purpose, by reason.
         messages: messages in the conversations read.
@@ -62,6 +87,7 @@ class ImportReport:
     stored: int = 0
     updated: int = 0
     unchanged: int = 0
+    missing: int = 0
     rejected: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     messages: int = 0
@@ -71,7 +97,7 @@ class ImportReport:
     def add(self, other: "ImportReport") -> None:
         """Add the counts of another report."""
         self.sources += other.sources
-        for name in ("read", "stored", "updated", "unchanged", "rejected", "messages"):
+        for name in ("read", "stored", "updated", "unchanged", "missing", "rejected", "messages"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.skipped = dict(Counter(self.skipped) + Counter(other.skipped))
         self.seconds += other.seconds
@@ -134,7 +160,8 @@ def import_export(
     format_name: str = "auto",
     options: ImportOptions | None = None,
     raw: Path | None = None,
-    on_progress: Progress | None = None,
+    workers: int | None = 1,
+    on_progress: Tell | None = None,
 ) -> ImportReport:
     """Import the export (or the folder of exports) at ``path`` into the store.
 
@@ -147,7 +174,8 @@ def import_export(
         format_name: an importer's name; ``auto`` looks at the content.
         options: what the export does not say itself.
         raw: folder in which a copy of each export is kept, packed; None keeps none.
-        on_progress: see :data:`Progress`.
+        workers: processes that read; None takes several for a large export. The result is the same.
+        on_progress: called as batches land.
 
     Raises:
         ExportError: the file cannot be read as an export at all.
@@ -156,8 +184,13 @@ def import_export(
     options = options or ImportOptions()
     total = ImportReport()
     for export, importer in find_exports(path, format_name):
-        total.add(_import_one(export, importer, store, options, raw, on_progress))
+        count = _workers_for(export) if workers is None else workers
+        total.add(_import_one(export, importer, store, options, raw, count, on_progress))
     return total
+
+
+def _workers_for(export: Export) -> int:
+    return min(os.cpu_count() or 1, 4) if export.size >= PARALLEL_BYTES else 1
 
 
 def _import_one(
@@ -166,7 +199,8 @@ def _import_one(
     store: Store,
     options: ImportOptions,
     raw: Path | None,
-    on_progress: Progress | None,
+    workers: int,
+    tell: Tell | None,
 ) -> ImportReport:
     started = perf_counter()
     sha256 = export.sha256()
@@ -181,107 +215,121 @@ def _import_one(
     ]
     if raw is not None:
         keep_raw(export, sha256, raw)
-    if known := store.source_record(sha256, key):
-        report.read, report.rejected, report.skipped = known.read, known.rejected, known.skipped
-        report.unchanged = known.read - known.rejected - sum(known.skipped.values())
-        report.messages = known.messages
+    record = store.source_record(sha256, key)
+    if record is not None:
+        report.read, report.rejected, report.skipped = record.read, record.rejected, record.skipped
+        report.unchanged = record.read - record.rejected - sum(record.skipped.values())
+        report.messages = record.messages
     else:
         with store.transaction(), _few_collections():
-            _land(importer.read(export, options), store, source, report, on_progress)
-            record = SourceRecord(report.read, report.rejected, report.skipped, report.messages)
+            landing = _Landing(store, source, report)
+            for batch in read_batches(export, importer, options, sha256, workers):
+                landing.add(batch)
+                if tell is not None:
+                    tell(Progress(source.path, batch.position, export.size, report.read))
+            record = landing.finish()
             store.put_source(sha256, key, importer.name, source.path, record)
+    if record.one_sided:
+        report.warnings.append(
+            f"{source.path}: {record.one_sided} conversations hold one side only; they are stored "
+            "and searchable, but nothing of them is ever trained on"
+        )
     report.seconds = perf_counter() - started
     return report
 
 
 @contextlib.contextmanager
 def _few_collections() -> Iterator[None]:
-    """Let the collector of cycles run seldom: records have none, and it took a fifth of it all."""
     before = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 20)
+    collect_seldom()
     try:
         yield
     finally:
         gc.set_threshold(*before)
 
 
-def _land(
-    items: Iterator[Item],
-    store: Store,
-    source: Source,
-    report: ImportReport,
-    on_progress: Progress | None,
-) -> None:
-    rejects: list[Reject] = []
-    skipped: Counter[str] = Counter()
-    landing = _Landing(store, source.sha256, report)
-    one_sided = 0
-    for item in items:
-        report.read += 1
-        if isinstance(item, Conversation):
-            landing.add(item)
-            one_sided += item.metadata.get("one_sided") is True
-        elif isinstance(item, Reject):
-            rejects.append(item)
-        else:
-            assert isinstance(item, Skip)
-            skipped[item.reason] += 1
-        if on_progress is not None and report.read % 64 == 0:
-            on_progress(report.read)
-    landing.flush()
-    report.rejected = len(rejects)
-    report.skipped = dict(skipped)
-    if one_sided:
-        report.warnings.append(
-            f"{source.path}: {one_sided} conversations hold one side only; they are stored and "
-            "searchable, but nothing of them is ever trained on"
-        )
-    store.put_rejects(source.sha256, source.importer, source.path, rejects)
-
-
 class _Landing:
-    """Collects conversations into batches and writes those that are new or changed."""
+    """Writes batches of one export: what is new or newer goes in, everything is counted once."""
 
-    def __init__(self, store: Store, source: str, report: ImportReport) -> None:
+    def __init__(self, store: Store, source: Source, report: ImportReport) -> None:
         self._store = store
         self._source = source
         self._report = report
-        self._batch: list[tuple[Conversation, str]] = []
-        self._messages = 0
-        self._bytes = 0
         self._next = store.next_ord()
         self._was_empty = store.is_empty()
-        self._written: set[str] = set()
+        self._held: dict[str, int] = {}  # id -> ord, of all that the export holds
+        self._rejects: list[Reject] = []
+        self._skipped: Counter[str] = Counter()
+        self._one_sided = 0
 
-    def add(self, conversation: Conversation) -> None:
-        body = conversation.canonical()
-        self._batch.append((conversation, hashlib.sha256(body).hexdigest()))
-        self._messages += len(conversation.messages)
-        self._bytes += len(body)
-        if self._messages >= BATCH_MESSAGES or self._bytes >= _BATCH_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        batch = self._batch
-        if not batch:
+    def add(self, batch: Batch) -> None:
+        """Write one batch."""
+        self._report.read += batch.read
+        self._report.messages += batch.messages.num_rows
+        self._one_sided += batch.one_sided
+        self._rejects += batch.rejects
+        self._skipped += batch.skipped
+        if not batch.ids:
             return
-        # one id twice in an export: the later one is the newer
-        hashes = {each[0].id: each for each in batch}
-        self._report.unchanged += len(batch) - len(hashes)
-        ids = list(hashes)
-        repeated = not self._written.isdisjoint(ids)
-        known = {} if self._was_empty and not repeated else self._store.known_hashes(ids)
-        fresh = [hashes[id_] for id_ in ids if id_ not in known]
-        changed = [hashes[id_] for id_ in known if hashes[id_][1] != known[id_][1]]
-        self._store.delete([known[c.id][0] for c, _ in changed])
-        ords = [known[c.id][0] for c, _ in changed]
-        ords += range(self._next, self._next + len(fresh))
-        self._next += len(fresh)
-        rows = changed + fresh
-        self._store.insert(self._source, ords, [c for c, _ in rows], [hash_ for _, hash_ in rows])
-        self._written.update(ids)
-        self._report.stored += len(fresh)
-        self._report.updated += len(changed)
-        self._report.unchanged += len(hashes) - len(fresh) - len(changed)
-        self._report.messages += self._messages
-        self._batch, self._messages, self._bytes = [], 0, 0
+        ords, replaced = self._ords(batch)
+        self._store.delete(replaced)
+        if (ords >= 0).any():
+            self._store.insert(
+                columns.renumbered(batch.conversations, ords),
+                columns.renumbered(batch.messages, ords),
+            )
+
+    def _ords(self, batch: Batch) -> "tuple[np.ndarray[Any, np.dtype[np.int64]], list[int]]":
+        """Order number of each conversation, -1 for those not to write; numbers to delete first."""
+        import numpy as np
+
+        ords = np.full(len(batch.ids), -1, dtype=np.int64)
+        asked = batch.ids if not self._was_empty else [i for i in batch.ids if i in self._held]
+        known = self._store.known(asked) if asked else {}
+        times = batch.conversations["updated_at"].to_pylist()
+        placed: dict[str, int] = {}  # id -> its place in this batch
+        replaced: list[int] = []
+        for at, (id_, hash_, time) in enumerate(zip(batch.ids, batch.hashes, times, strict=True)):
+            stored = known.get(id_)
+            again = id_ in self._held
+            if (before := placed.get(id_)) is not None:
+                # one id twice in an export: the newer one counts, of equal ones the later
+                stored = Known(self._held[id_], batch.hashes[before], times[before])
+            if stored is None:
+                self._held[id_] = ords[at] = self._next
+                self._next += 1
+                self._report.stored += 1
+                placed[id_] = at
+                continue
+            self._held[id_] = stored.ord
+            if hash_ == stored.content_hash or _is_older(time, stored.updated_at):
+                self._report.unchanged += 1
+                continue
+            if before is None:
+                replaced.append(stored.ord)
+            else:
+                ords[before] = -1
+            ords[at] = stored.ord
+            placed[id_] = at
+            if again:
+                self._report.unchanged += 1
+            else:
+                self._report.updated += 1
+        return ords, replaced
+
+    def finish(self) -> SourceRecord:
+        """What belongs to the export as a whole; call once, last."""
+        source, report = self._source, self._report
+        report.rejected = len(self._rejects)
+        report.skipped = dict(self._skipped)
+        if not self._was_empty and self._held:
+            held = list(self._held.values())
+            report.missing = self._store.mark_seen(source.importer, source.sha256, held)
+        self._store.put_rejects(source.sha256, source.importer, source.path, self._rejects)
+        return SourceRecord(
+            report.read, report.rejected, report.skipped, report.messages, self._one_sided
+        )
+
+
+def _is_older(time: datetime | None, stored: datetime | None) -> bool:
+    return time is not None and stored is not None and time < stored

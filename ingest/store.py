@@ -22,7 +22,7 @@ from ingest.importers.base import Reject
 from ingest.message import Conversation
 from ingest.workspace import make_folder
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _MEMORY = 1024  # MiB of DuckDB's own, while reading ...
 _LANDING_MEMORY = 80  # ... and while rows come in
 _CONFIG = {
@@ -48,6 +48,15 @@ class SourceRecord(NamedTuple):
     rejected: int
     skipped: dict[str, int]
     messages: int
+    one_sided: int
+
+
+class Known(NamedTuple):
+    """What is stored under an id: order number, content hash, time of the newest message."""
+
+    ord: int
+    content_hash: str
+    updated_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -99,12 +108,12 @@ class Store:
     def source_record(self, sha256: str, options: str) -> SourceRecord | None:
         """What the last import of this file with these options found, if there was one."""
         row = self._row(
-            "SELECT read, rejected, skipped, messages FROM sources "
+            "SELECT read, rejected, skipped, messages, one_sided FROM sources "
             "WHERE sha256 = ? AND options = ?",
             sha256,
             options,
         )
-        return SourceRecord(row[0], row[1], json.loads(row[2]), row[3]) if row else None
+        return SourceRecord(row[0], row[1], json.loads(row[2]), row[3], row[4]) if row else None
 
     def put_source(
         self, sha256: str, options: str, importer: str, path: str, record: SourceRecord
@@ -112,19 +121,20 @@ class Store:
         """Remember an import; one of the same file with other options is forgotten."""
         self._db.execute("DELETE FROM sources WHERE sha256 = ?", [sha256])
         self._db.execute(
-            "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [sha256, options, importer, path, record.read, record.rejected,
-             json.dumps(record.skipped), record.messages, _now()],
+             json.dumps(record.skipped), record.messages, record.one_sided, _now()],
         )  # fmt: skip
 
-    def known_hashes(self, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
-        """(ord, content hash) of those ids that are stored."""
+    def known(self, ids: Sequence[str]) -> dict[str, Known]:
+        """What is stored of those ids."""
         wanted = pa.table({"id": pa.array(ids, pa.string())})
         rows = self._over(
             wanted,
-            "SELECT c.id, c.ord, c.content_hash FROM conversations c SEMI JOIN rows USING (id)",
+            "SELECT c.id, c.ord, c.content_hash, c.updated_at FROM conversations c "
+            "SEMI JOIN rows USING (id)",
         )
-        return {id_: (ord_, hash_) for id_, ord_, hash_ in rows}
+        return {row[0]: Known(*row[1:]) for row in rows}
 
     def next_ord(self) -> int:
         """The order number of the next new conversation."""
@@ -136,20 +146,48 @@ class Store:
         """Whether no conversation is stored."""
         return self._row("SELECT 1 FROM conversations LIMIT 1") is None
 
-    def insert(
-        self,
-        source: str,
-        ords: Sequence[int],
-        conversations: Sequence[Conversation],
-        hashes: Sequence[str],
-    ) -> None:
-        """Add conversations under the given order numbers."""
-        if conversations:
-            self._append("messages", columns.message_columns(ords, conversations))
-            self._append(
-                "conversations",
-                columns.conversation_columns(ords, source, conversations, hashes),
-            )
+    def insert(self, conversations: pa.Table, messages: pa.Table) -> None:
+        """Add rows of the schemas in :mod:`ingest.columns`."""
+        self._append("messages", messages)
+        self._append("conversations", conversations)
+
+    def mark_seen(self, importer: str, source: str, ords: Sequence[int]) -> int:
+        """Say which stored conversations an export held, and which it no longer does.
+
+        An earlier export is of the same account when the new one holds more than half of what it
+        held; what it held and the new one does not is marked and kept. A conversation that goes on
+        after the new export's newest one is only younger.
+
+        Args:
+            importer: name of the export's importer.
+            source: sha256 of the export.
+            ords: of all its conversations.
+
+        Returns:
+            How many are marked now that were not before.
+        """
+        held = pa.table({"ord": pa.array(ords, pa.int64())})
+        accounts = self._over(
+            held,
+            f"SELECT seen FROM conversations WHERE importer = {_literal(importer)} "
+            f"AND seen <> {_literal(source)} GROUP BY seen "
+            "HAVING count(*) FILTER (ord IN (SELECT ord FROM rows)) * 2 > count(*)",
+        )
+        gone = self._over(
+            held,
+            f"UPDATE conversations SET missing_from = {_literal(source)} "
+            f"WHERE importer = {_literal(importer)} AND missing_from IS NULL "
+            f"AND seen IN ({', '.join([_literal(seen) for (seen,) in accounts] or ['NULL'])}) "
+            "AND ord NOT IN (SELECT ord FROM rows) AND updated_at <= "
+            "(SELECT max(updated_at) FROM conversations WHERE ord IN (SELECT ord FROM rows))",
+        )
+        self._over(
+            held,
+            f"UPDATE conversations SET seen = {_literal(source)}, missing_from = NULL "
+            f"WHERE ord IN (SELECT ord FROM rows) AND (seen <> {_literal(source)} "
+            "OR missing_from IS NOT NULL)",
+        )
+        return int(gone[0][0]) if gone else 0
 
     def delete(self, ords: Sequence[int]) -> None:
         """Remove conversations and their messages."""
@@ -257,7 +295,7 @@ class Store:
         """Newest import last; at most ``limit`` rows."""
         clauses, values = _conditions(where)
         rows = self._db.execute(
-            "SELECT id, importer, title, messages, created_at, zoned, content_hash "
+            "SELECT id, importer, title, messages, created_at, zoned, content_hash, missing_from "
             f"FROM conversations c WHERE {' AND '.join(clauses)} ORDER BY ord LIMIT ?",
             [*values, limit],
         ).fetchall()
@@ -269,8 +307,9 @@ class Store:
                 "messages": messages,
                 "created_at": _iso(created, zoned),
                 "content_hash": content_hash,
+                "missing_from": missing_from,
             }
-            for id_, importer, title, messages, created, zoned, content_hash in rows
+            for id_, importer, title, messages, created, zoned, content_hash, missing_from in rows
         ]
 
     def get(self, prefix: str) -> Conversation:
@@ -386,6 +425,11 @@ def _participant_text(name: str) -> str:
     return f'"name":{json.dumps(name, ensure_ascii=False)}'
 
 
+def _literal(text: str) -> str:
+    """A text inside a statement that takes its rows from Arrow and so no parameters."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _iso(time: datetime | None, zoned: bool | None) -> str | None:
     if time is None:
         return None
@@ -465,5 +509,6 @@ def _prepare(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     if version != SCHEMA_VERSION:
         raise StoreError(
             f"{store.path}: has schema version {version}, this turnmill knows {SCHEMA_VERSION}",
-            "use the turnmill that made it, or a newer one",
+            "use that one or a newer one; or move it away and import again: "
+            "the exports are kept in 'raw'",
         )

@@ -1,7 +1,7 @@
--- The store's schema, version 1. Times are UTC where the export states a zone (zoned = true) and
+-- The store's schema, version 2. Times are UTC where the export states a zone (zoned = true) and
 -- local, zone unknown, where it does not. JSON columns hold text: they are read whole or not at all.
 CREATE TABLE schema_version (version INTEGER NOT NULL);
-INSERT INTO schema_version VALUES (1);
+INSERT INTO schema_version VALUES (2);
 
 CREATE TABLE sources (
     sha256      VARCHAR NOT NULL,  -- of the export file, or over a folder's files
@@ -12,6 +12,7 @@ CREATE TABLE sources (
     rejected    BIGINT NOT NULL,   -- ... of which could not be read
     skipped     VARCHAR NOT NULL,  -- ... and were left out on purpose, by reason, as JSON
     messages    BIGINT NOT NULL,
+    one_sided   BIGINT NOT NULL,   -- ... and of the stored ones, those with one side only
     imported_at TIMESTAMP NOT NULL
 );
 
@@ -28,7 +29,10 @@ CREATE TABLE conversations (
     tools        VARCHAR,
     metadata     VARCHAR,
     content_hash VARCHAR NOT NULL,
-    messages     INTEGER NOT NULL
+    messages     INTEGER NOT NULL,
+    updated_at   TIMESTAMP,        -- of the newest message; an older export does not overwrite
+    seen         VARCHAR NOT NULL, -- sha256 of the last export that held it
+    missing_from VARCHAR           -- sha256 of a newer export of the account that no longer did
 );
 
 CREATE TABLE messages (

@@ -10,6 +10,7 @@ slice that decodes *is* the whole element. Candidates are found by ``bytes.find`
 by decoding; an exact scanner settles the rest.
 """
 
+import io
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ MAX_ELEMENT = 512 << 20
 
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
-_BRACE, _BRACKET, _QUOTE = b'{]"'
+_BRACE, _CLOSE, _BRACKET, _QUOTE = b'{}]"'
 _HEAD = re.compile(rb'(?P<head>\{\s*"[^"\\]*")\s*:')
 _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _SCALAR = rb"(?:" + _STRING + rb"|[^\s\"{}\[\],]+)"
@@ -38,6 +39,11 @@ _END_OF_SCALAR = re.compile(rb"[,\]}]")
 _TRIES = 3
 _FREE_MISSES = 8
 _REACH = 4096
+_OPENING = re.compile(rb",\s*(?=\{)")
+_LOOK_ON = 8 << 20
+"""Bytes after which a list that has not ended is no list inside an element."""
+_LOOKED_AT = 64 << 20
+"""Bytes of looking on that one stretch of damage is worth."""
 _DAMAGED = "the element is damaged"
 _AFTER_END = "bytes after the end of the array"
 
@@ -71,6 +77,22 @@ class Broken(NamedTuple):
     reason: str
 
 
+class Block(NamedTuple):
+    """A run of elements of an array, as bytes that another process can read.
+
+    Attributes:
+        offset: of its first byte in the file.
+        data: the elements and the commas between them; the last block holds what follows them, too.
+        last: whether the file ends with it.
+        nested: whether the array lies inside a document.
+    """
+
+    offset: int
+    data: bytes
+    last: bool
+    nested: bool
+
+
 _DECODE_FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -100,7 +122,7 @@ def iter_array(
 
 
 class _Splitter:
-    """The state of one pass: a window ``buf`` of the file, with ``base`` its place in the file.
+    """One pass over an array: ``buf`` is a window of the file, ``base`` its place in the file.
 
     Positions are places in the window. Methods that read on may only add to its end, so that a
     position stays right; the two that let go of its beginning return the new position.
@@ -117,25 +139,74 @@ class _Splitter:
         self._base = 0
         self._eof = False
         self._nested = False
+        self._sound = False  # whether an element was read: until then the first key may be damage
         self._head = b""  # '{"<first key>"' of the first object, as it is written
+        self._like: re.Pattern[bytes] | None = None  # the same, however it is spaced
         self._separator = b""  # '}' ... head, as it stands between two elements
         self._boundary: re.Pattern[bytes] | None = None
-        self._elements = 0
+        self._count = 0
         self._misses = 0
         self._refined = False
 
     def run(self, path: tuple[str, ...]) -> Iterator[Element | Broken]:
+        """The elements of the array at ``path``."""
+        start = self.open_array(path)
+        if isinstance(start, Broken):
+            yield start
+        elif start is not None:
+            yield from self._elements_from(start)
+
+    def open_array(self, path: tuple[str, ...]) -> int | Broken | None:
+        """Position of the array's first element; None if the document has no such array."""
         start = self._skip_space(self._bom())
         self._nested = bool(path) and self._buf.startswith(b"{", start)
         if self._nested:
             found = self._descend(start, path)
             if found is None:
-                return
+                return None
             start = found
         if not self._buf.startswith(b"[", start):
-            yield Broken(self._base, self._base + len(self._buf), "does not start with '['")
+            return Broken(self._base, self._base + len(self._buf), "does not start with '['")
+        return self._skip_space(start + 1)
+
+    def array_of(self, block: Block) -> Iterator[Element | Broken]:
+        """The elements of a block that has been made an array, with their places in the file."""
+        self._fill()
+        self._base = block.offset - 1
+        self._nested = block.nested
+        yield from self._elements_from(self._skip_space(1))
+
+    def blocks(self, path: tuple[str, ...]) -> Iterator[Block | Broken]:
+        """See :func:`iter_blocks`."""
+        start = self.open_array(path)
+        if start is None or isinstance(start, Broken):
+            if start is not None:
+                yield start
             return
-        start = self._skip_space(start + 1)
+        self._learn_head(start)
+        self._refine(start)
+        while True:
+            start = self._drop_before(start)
+            cut = self._cut(start)
+            if cut is None:
+                yield Block(self._base + start, self._buf[start:], last=True, nested=self._nested)
+                return
+            yield Block(self._base + start, self._buf[start:cut], last=False, nested=self._nested)
+            start = self._after(cut)
+
+    def _cut(self, start: int) -> int | None:
+        """Where to end the block that starts at ``start``; None for the end of the file."""
+        search = start + self._block
+        while True:
+            match = self._boundary.search(self._buf, search) if self._boundary else None
+            if match is not None:
+                return match.start() + 1
+            search = max(search, len(self._buf) - _REACH)
+            if self._eof:
+                return None
+            self._fill()
+
+    def _elements_from(self, start: int) -> Iterator[Element | Broken]:
         item: Element | Broken
         while True:
             start = self._drop_before(start)
@@ -189,7 +260,7 @@ class _Splitter:
 
     def _next(self, start: int) -> tuple[Element | Broken, int]:
         """The item that starts at ``start`` and the position after it."""
-        self._elements += 1
+        self._count += 1
         if not self._head:
             self._learn_head(start)
         if self._boundary is None or not self._is_fast() or self._buf[start] != _BRACE:
@@ -202,6 +273,7 @@ class _Splitter:
             raw = self._buf[start:end]
             value = self._try(raw)
             if value is not None or _is_whole(raw):
+                self._sound = True
                 self._learn_separator(end)
                 return Element(self._base + start, raw, value), end
             search = end
@@ -212,7 +284,7 @@ class _Splitter:
 
     def _is_fast(self) -> bool:
         """Whether boundaries are worth looking for: not where they keep misleading."""
-        return self._misses < _FREE_MISSES + self._elements // 10
+        return self._misses < _FREE_MISSES + self._count // 10
 
     def _candidate(self, start: int, search: int) -> int | None:
         """Where the element may end: after a ``}`` that stands before a like object, or at EOF."""
@@ -250,6 +322,7 @@ class _Splitter:
             raw = self._buf[start:end]
             value = self._try(raw)
             if value is not None or _is_json(raw):
+                self._sound = True
                 return Element(self._base + start, raw, value), end
             # an unclosed string turns text into brackets and back: trust only what leads on
             if self._leads_on(end):
@@ -260,6 +333,8 @@ class _Splitter:
         """The damage at ``start`` up to the next element that decodes, or to the end."""
         offset = self._base + start
         resume = self._resume(start)
+        if not self._sound:
+            self._head, self._like, self._boundary = b"", None, None
         if resume < len(self._buf) and reason != _AFTER_END:
             reason = _DAMAGED
         return Broken(offset, self._base + resume, reason), resume
@@ -301,10 +376,8 @@ class _Splitter:
 
     def _resume(self, start: int) -> int:
         """Read on to the next element that decodes; the end of the window if there is none."""
-        # the damage may have taken the closing brace, so a comma before a like object will do
-        opening = re.compile(rb",\s*(?=" + re.escape(self._head or b"{") + rb")")
         while True:
-            begin = self._restart(start, opening)
+            begin = self._restart(start)
             if begin is not None:
                 return begin
             if self._eof:
@@ -316,16 +389,61 @@ class _Splitter:
                 start = 0
             self._fill(len(self._buf) - start)
 
-    def _restart(self, start: int, opening: re.Pattern[bytes]) -> int | None:
+    def _restart(self, start: int) -> int | None:
+        """Where the next element begins; None if the window does not show it.
+
+        The damage may have taken the closing brace, so a comma before an object will do: before one
+        that begins like the first element, or one that is seen to lie in no other.
+        """
         over = self._eof or len(self._buf) - start > self._max_element
-        for match in opening.finditer(self._buf, start):
+        worth = _LOOKED_AT
+        for match in _OPENING.finditer(self._buf, start):
             begin = match.end()
+            like = self._like is not None and self._like.match(self._buf, begin) is not None
+            if not like and worth <= 0:
+                continue
             end, _, done = _scan_tokens(self._buf, begin, 0)
-            if done and self._try(self._buf[begin:end]) is not None:
+            if not done:
+                if like and not over:
+                    return None  # it may be whole once more is read
+                worth -= len(self._buf) - begin
+                continue
+            if self._try(self._buf[begin:end]) is None:
+                continue
+            if like:
                 return begin
-            if not done and not over:
-                return None  # it may be whole once more is read
+            is_outermost, looked = self._look_on(end)
+            if is_outermost:
+                return begin
+            if is_outermost is None and not over:
+                return None
+            worth -= looked
         return None
+
+    def _look_on(self, end: int) -> tuple[bool | None, int]:
+        """Whether what ends here lies in the array itself, and how many bytes were looked at.
+
+        It does if the brackets that close after it are the array's and those of the objects around
+        it, and the file ends with them. None: the window ends before.
+        """
+        closed = 0
+        depth = 0
+        until = min(len(self._buf), end + _LOOK_ON)
+        for match in _TOKEN.finditer(self._buf, end, until):
+            token = self._buf[match.start()]
+            if token in b"{[":
+                depth += 1
+            elif token in b"}]" and depth:
+                depth -= 1
+            elif token in b"}]":
+                if token != (_BRACKET if closed == 0 else _CLOSE) or (closed and not self._nested):
+                    return False, match.end() - end
+                closed += 1
+        if until < len(self._buf):
+            return closed == 0, _LOOK_ON
+        if not self._eof:
+            return None, until - end
+        return closed > self._nested, until - end
 
     def _try(self, raw: bytes) -> Any:
         try:
@@ -347,6 +465,7 @@ class _Splitter:
             match = _HEAD.match(self._buf, start)
         if match is not None:
             self._head = match["head"]
+            self._like = re.compile(rb"\{\s*" + re.escape(self._head[1:].lstrip()))
             self._boundary = re.compile(rb"\}\s*,\s*(?=" + re.escape(self._head) + rb")")
 
     def _refine(self, start: int) -> None:
@@ -394,6 +513,37 @@ class _Splitter:
             self._buf += data
         else:
             self._eof = True
+
+
+def iter_blocks(
+    file: BinaryIO, path: tuple[str, ...], *, block: int = BLOCK
+) -> Iterator[Block | Broken]:
+    """Cut the array at ``path`` into blocks of about ``block`` bytes, without decoding.
+
+    A cut is only a guess, made where an object like the first one begins. :func:`read_block` proves
+    it: if a block that begins with an element is nothing but elements to its last byte, the next
+    block begins with an element as well.
+    """
+    yield from _Splitter(file, _undecoded, block, MAX_ELEMENT).blocks(path)
+
+
+def _undecoded(raw: bytes) -> bytes:
+    return raw
+
+
+def read_block(block: Block, decode: Callable[[bytes], Any]) -> list[Element | Broken] | None:
+    """The elements of a block; None if it does not end where an element does.
+
+    Args:
+        block: one that begins with an element.
+        decode: as for :func:`iter_array`.
+    """
+    data = b"[" + block.data + (b"" if block.last else b"]")
+    splitter = _Splitter(io.BytesIO(data), decode, len(data), MAX_ELEMENT)
+    found = list(splitter.array_of(block))
+    if not block.last and any(isinstance(item, Broken) for item in found):
+        return None
+    return found
 
 
 def _scan_tokens(buf: bytes, position: int, depth: int) -> tuple[int, int, bool]:

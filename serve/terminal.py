@@ -8,6 +8,15 @@ from typing import Any
 import msgspec
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from ingest.errors import UserError
@@ -100,3 +109,33 @@ def counting(what: str) -> Iterator[Callable[[int], None]]:
         return
     with err.status(what) as status:
         yield lambda count: status.update(f"{what}: {count:,}")
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[Callable[[str, int, int, int], None]]:
+    """A bar on stderr: bytes, conversations, rate and time left; quiet without a terminal.
+
+    The function given takes the name of what is read, bytes read, bytes in it, and conversations.
+    """
+    if not err.is_terminal:
+        yield lambda _name, _done, _of, _count: None
+        return
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[count]:,} conversations"),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(compact=True),
+        console=err,
+        transient=True,
+    )
+    tasks: dict[str, TaskID] = {}
+
+    def tell(name: str, done: int, of: int, count: int) -> None:
+        if name not in tasks:
+            tasks[name] = bar.add_task(safe(name), total=of, count=0)
+        bar.update(tasks[name], completed=done, count=count)
+
+    with bar:
+        yield tell

@@ -81,7 +81,7 @@ def test_import_prints_its_counts(turnmill, exports):
     assert source == {"importer": "chatgpt"}
     assert found.pop("seconds") >= 0
     assert found == {
-        "importer": "chatgpt", "read": 30, "stored": 30, "updated": 0, "unchanged": 0,
+        "importer": "chatgpt", "read": 30, "stored": 30, "updated": 0, "unchanged": 0, "missing": 0,
         "rejected": 0, "skipped": 0, "messages": 60, "skipped_reasons": {}, "warnings": [],
     }  # fmt: skip
 

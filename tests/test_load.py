@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import gpt_export, gpt_talk, jsonl, read, record
 
-from ingest import load
+from ingest import batch, load
 from ingest.errors import ExportError
 from ingest.importers.base import ImportOptions
 from ingest.importers.chatgpt import ChatGPT
-from ingest.load import ImportReport, import_export
+from ingest.load import ImportReport, Progress, import_export
 from ingest.message import Conversation
 from ingest.store import Store, Where, open_store
 from ingest.workspace import Workspace
@@ -94,11 +94,11 @@ EMPTY_TALK = st.builds(lambda n: gpt_talk(n, mapping={}), st.integers(0, 5))
 @given(
     lines=st.lists(GOOD | EMPTY | BAD, max_size=12),
     talks=st.lists(TALK | EMPTY_TALK | BAD_TALK, max_size=12),
-    batch=st.sampled_from([1, 3, load.BATCH_MESSAGES]),
+    size=st.sampled_from([1, 3, batch.BATCH_MESSAGES]),
 )
-def test_what_is_read_is_accounted_for_and_twice_is_once(lines, talks, batch):
+def test_what_is_read_is_accounted_for_and_twice_is_once(lines, talks, size):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(load, "BATCH_MESSAGES", batch)
+        patch.setattr(batch, "BATCH_MESSAGES", size)
         jsonl_file, json_file = Path(folder, "a.jsonl"), Path(folder, "b.json")
         jsonl_file.write_bytes(jsonl(*lines) + b"\n")
         json_file.write_bytes(gpt_export(*talks))
@@ -130,10 +130,10 @@ def test_one_id_twice_in_an_export_keeps_the_later(land, store):
 
 
 def test_one_id_twice_in_different_batches_keeps_the_later(land, store, monkeypatch):
-    monkeypatch.setattr(load, "BATCH_MESSAGES", 1)
+    monkeypatch.setattr(batch, "BATCH_MESSAGES", 1)
     report = land(gpt_export(gpt_talk(1), gpt_talk(2), gpt_talk(1, text="Another question?")))
     assert counts(report) == {
-        "stored": 2, "updated": 1, "unchanged": 0, "rejected": 0, "skipped": 0
+        "stored": 2, "updated": 0, "unchanged": 1, "rejected": 0, "skipped": 0
     }  # fmt: skip
     assert store.list_conversations(Where(search="Another"), 9)[0]["title"] == "Talk 1"
 
@@ -163,16 +163,76 @@ def test_other_options_read_the_file_again(land, store):
 def test_many_batches_store_what_one_does(land, store, tmp_path, monkeypatch):
     raw = gpt_export(*[gpt_talk(n) for n in range(50)])
     land(raw)
-    monkeypatch.setattr(load, "_BATCH_BYTES", 40)
+    monkeypatch.setattr(batch, "_BATCH_BYTES", 40)
     with open_store(tmp_path / "other.duckdb") as other:
         import_export(tmp_path / "export.json", other)
         assert content(other) == content(store)
 
 
-def test_progress_counts_conversations(land):
-    seen: list[int] = []
-    land(gpt_export(*[gpt_talk(n) for n in range(200)]), on_progress=seen.append)
-    assert seen == [64, 128, 192]
+def test_progress_tells_bytes_and_conversations(land, monkeypatch):
+    monkeypatch.setattr(batch, "BATCH_MESSAGES", 100)
+    seen: list[Progress] = []
+    raw = gpt_export(*[gpt_talk(n) for n in range(200)])
+    land(raw, on_progress=seen.append)
+    assert [at.conversations for at in seen] == [50, 100, 150, 200, 200]
+    assert [at.bytes_read for at in seen][-1] == len(raw) == seen[0].bytes_total
+
+
+# -- exports of one account, one after the other -------------------------------------------------
+
+
+def at(time: float, number: int, **fields: Any) -> dict[str, Any]:
+    """A talk whose messages were written at a time."""
+    talk = gpt_talk(number, **fields)
+    for node in talk["mapping"].values():
+        if node["message"]:
+            node["message"]["create_time"] = time
+    return {**talk, "create_time": time}
+
+
+def test_an_older_export_does_not_overwrite_a_newer_one(land, store):
+    land(gpt_export(at(2e9, 1, text="And now?"), at(1.8e9, 2)), "newer.json")
+    report = land(gpt_export(at(1.9e9, 1), at(1.8e9, 2)), "older.json")
+    assert (report.updated, report.unchanged) == (0, 2)
+    assert next(store.stream())[0].messages[0].content == "And now?"
+
+
+def missing(store: Store) -> list[str]:
+    rows = store.list_conversations(Where(), 99)
+    return [row["title"] for row in rows if row["missing_from"]]
+
+
+def test_what_a_newer_export_no_longer_has_is_kept_and_marked(land, store):
+    land(gpt_export(at(1.7e9, 1), at(1.7e9, 2), at(1.7e9, 3)), "a.json")
+    report = land(gpt_export(at(1.7e9, 1), at(1.7e9, 3), at(1.8e9, 4)), "b.json")
+    assert (report.stored, report.unchanged, report.missing) == (1, 2, 1)
+    assert missing(store) == ["Talk 2"]
+
+
+def test_what_comes_back_is_no_longer_marked(land, store):
+    land(gpt_export(at(1.7e9, 1), at(1.7e9, 2), at(1.7e9, 3)), "a.json")
+    land(gpt_export(at(1.7e9, 1), at(1.7e9, 3)), "b.json")
+    land(gpt_export(at(1.7e9, 1), at(1.7e9, 2), at(1.7e9, 3), at(1.8e9, 4)), "c.json")
+    assert missing(store) == []
+
+
+def test_an_older_export_marks_nothing_younger_as_missing(land, store):
+    land(gpt_export(at(1.7e9, 1), at(1.7e9, 2), at(1.9e9, 3)), "newer.json")
+    report = land(gpt_export(at(1.7e9, 1), at(1.7e9, 2)), "older.json")
+    assert report.missing == 0
+    assert missing(store) == []
+
+
+def test_an_export_of_another_account_marks_nothing(land, store):
+    land(gpt_export(at(1.7e9, 1), at(1.7e9, 2), at(1.7e9, 3)), "a.json")
+    assert land(gpt_export(at(1.8e9, 1), at(1.8e9, 7), at(1.8e9, 8)), "b.json").missing == 0
+
+
+def test_a_warning_about_one_sided_talks_comes_again(land):
+    package = b"ID,Timestamp,Contents,Attachments\n1,2026-01-02 10:00:00,hello,\n"
+    first = land(package, "messages.csv", format_name="discord-package")
+    assert "one side" in " ".join(first.warnings)
+    assert land(package, "messages.csv", format_name="discord-package").warnings == first.warnings
 
 
 # -- files that are not as they should be --------------------------------------------------------
@@ -351,7 +411,7 @@ def test_an_interrupted_import_leaves_the_store_as_it_was(land, store, monkeypat
     land(gpt_export(*[gpt_talk(n) for n in range(10)]))
     before, rejects = content(store), store.rejects()
     newer = gpt_export(*[gpt_talk(n, text="New question?") for n in range(100)])
-    monkeypatch.setattr(load, "BATCH_MESSAGES", 16)
+    monkeypatch.setattr(batch, "BATCH_MESSAGES", 16)
     with monkeypatch.context() as patch:
         patch.setattr(load, "choose", lambda export, name: Interrupted(after))
         with pytest.raises(KeyboardInterrupt):
@@ -362,11 +422,12 @@ def test_an_interrupted_import_leaves_the_store_as_it_was(land, store, monkeypat
     assert (report.stored, report.updated, report.unchanged) == (90, 10, 0)
 
 
-def test_an_interrupt_while_progress_is_shown_leaves_the_store_as_it_was(land, store):
-    def interrupt(read: int) -> None:
-        if read >= 128:
+def test_an_interrupt_while_progress_is_shown_leaves_the_store_as_it_was(land, store, monkeypatch):
+    def interrupt(now: Progress) -> None:
+        if now.conversations >= 128:
             raise KeyboardInterrupt
 
+    monkeypatch.setattr(batch, "BATCH_MESSAGES", 64)
     raw = gpt_export(*[gpt_talk(n) for n in range(200)])
     with pytest.raises(KeyboardInterrupt):
         land(raw, on_progress=interrupt)

@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest import columns
 from ingest.errors import StoreError
 from ingest.importers.base import Reject
 from ingest.message import Attachment, Conversation, Message, Participant, ToolCall
@@ -51,7 +54,18 @@ def put(store: Store, conversations: Sequence[Conversation], source: str = "src"
     first = store.next_ord()
     ords = range(first, first + len(conversations))
     with store.transaction():
-        store.insert(source, ords, conversations, [c.content_hash for c in conversations])
+        store.insert(*tables(source, ords, conversations))
+
+
+def tables(
+    source: str, ords: Sequence[int], conversations: Sequence[Conversation]
+) -> tuple[pa.Table, pa.Table]:
+    numbers = np.array(ords)
+    hashes = [c.content_hash for c in conversations]
+    return (
+        columns.renumbered(columns.conversation_columns(source, conversations, hashes), numbers),
+        columns.renumbered(columns.message_columns(conversations), numbers),
+    )
 
 
 def named(id_: str, **fields: object) -> Conversation:
@@ -237,6 +251,7 @@ def test_a_list_row(talks):
             "messages": 3,
             "created_at": "2026-01-02T03:04:05.678901+00:00",
             "content_hash": FULL.content_hash,
+            "missing_from": None,
         }
     ]
 
@@ -276,9 +291,9 @@ def test_a_transaction_that_ends_in_an_error_leaves_nothing(store, error):
     def stopped() -> None:
         with store.transaction():
             store.delete([1])
-            store.insert("src", [2], [BARE], ["h"])
+            store.insert(*tables("src", [2], [BARE]))
             store.put_rejects("src", "x", "path", [Reject("here", "bad")])
-            store.put_source("sha", "{}", "x", "path", SourceRecord(1, 0, {}, 0))
+            store.put_source("sha", "{}", "x", "path", SourceRecord(1, 0, {}, 0, 0))
             raise error("stop")
 
     with pytest.raises(error):
@@ -299,7 +314,7 @@ def test_what_was_deleted_is_gone_with_its_messages(store):
 
 
 def test_a_source_is_remembered_with_its_options(store):
-    record = SourceRecord(5, 1, {"no messages": 2}, 9)
+    record = SourceRecord(5, 1, {"no messages": 2}, 9, 1)
     store.put_source("sha", "one", "x", "path", record)
     assert store.source_record("sha", "one") == record
     assert store.source_record("sha", "two") is None

@@ -1,11 +1,12 @@
 """What an importer is, and what it gives."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
-from ingest.archive import Export
+from ingest.archive import Export, Member
 from ingest.message import Conversation
+from ingest.stream import Broken, Element, iter_array
 
 ImporterKind = Literal["assistant", "people", "training"]
 DateOrder = Literal["auto", "dmy", "mdy", "ymd"]
@@ -83,3 +84,42 @@ class Importer(Protocol):
     def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:
         """Every conversation of the export, once, in export order; memory stays bounded."""
         ...
+
+
+class Array(NamedTuple):
+    """A JSON array of conversations.
+
+    Attributes:
+        member: the file that holds it.
+        path: keys from the document's root to it; see :func:`ingest.stream.iter_array`.
+    """
+
+    member: Member
+    path: tuple[str, ...]
+
+
+@runtime_checkable
+class ArrayImporter(Importer, Protocol):
+    """An importer whose conversations are elements of JSON arrays, each readable by itself.
+
+    Attributes:
+        decode: typed decoder of one element.
+    """
+
+    decode: Callable[[bytes], Any]
+
+    def arrays(self, export: Export) -> Sequence[Array]:
+        """The arrays of the export, in order."""
+        ...
+
+    def item(self, file: str, element: Element | Broken) -> Item:
+        """The conversation that an element of the file is."""
+        ...
+
+
+def read_arrays(importer: ArrayImporter, export: Export) -> Iterator[Item]:
+    """Every conversation of the export's arrays."""
+    for array in importer.arrays(export):
+        with array.member.open() as file:
+            for element in iter_array(file, importer.decode, path=array.path):
+                yield importer.item(array.member.name, element)

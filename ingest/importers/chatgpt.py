@@ -3,19 +3,27 @@
 Every node with a message is kept; ``on_path`` marks the chain that ends at ``current_node``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
 from ingest.archive import Export
-from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject, Skip
+from ingest.importers.base import (
+    Array,
+    ImporterKind,
+    ImportOptions,
+    Item,
+    Reject,
+    Skip,
+    read_arrays,
+)
 from ingest.importers.chatgpt_citations import is_cited, resolve
 from ingest.importers.chatgpt_files import with_files
 from ingest.loose import loads_loose
 from ingest.message import ROLES, Attachment, Conversation, Message, ToolCall, conversation_id
 from ingest.shape import Peek, holds, like
-from ingest.stream import Broken, Element, iter_array
+from ingest.stream import Broken, Element
 from ingest.times import from_epoch
 from ingest.tree import nearest, newest_leaf, path_to, reading_order
 
@@ -92,6 +100,7 @@ class ChatGPT:
     kind: ImporterKind = "assistant"
     needs = "Settings > Data controls > Export; the zip as it comes"
     version = 1
+    decode: Callable[[bytes], Any] = staticmethod(_decode)
 
     def sniff(self, export: Export) -> float:
         """Sure when the first conversation has ``mapping`` (and no ``inserted_at``)."""
@@ -99,11 +108,16 @@ class ChatGPT:
 
     def read(self, export: Export, options: ImportOptions) -> Iterator[Item]:  # noqa: ARG002
         """Every conversation of every shard."""
+        return read_arrays(self, export)
+
+    def arrays(self, export: Export) -> list[Array]:
+        """The list of every shard."""
         members = export.members if len(export.members) == 1 else like(export, _is_ours)
-        for member in members:
-            with member.open() as file:
-                for item in iter_array(file, _decode, path=("conversations",)):
-                    yield _item(member.name, item)
+        return [Array(member, ("conversations",)) for member in members]
+
+    def item(self, file: str, element: Element | Broken) -> Item:
+        """The conversation that an element is."""
+        return _item(file, element)
 
 
 def _is_ours(look: Peek) -> bool:

@@ -38,13 +38,13 @@ def run_import(
     options: ImportOptions,
     *,
     keep_raw: bool = True,
+    workers: int | None = None,
 ) -> ImportReport:
     """Import every path; each export lands whole or not at all, and a copy of it is kept."""
     options = with_people(options, workspace)
     total = ImportReport()
-    with open_store(workspace.create().store) as store, terminal.counting("importing") as count:
+    with open_store(workspace.create().store) as store, terminal.reading() as tell:
         for path in paths:
-            before = total.read
             total.add(
                 import_export(
                     path,
@@ -52,7 +52,10 @@ def run_import(
                     format_name=format_name,
                     options=options,
                     raw=workspace.raw if keep_raw else None,
-                    on_progress=lambda read, before=before: count(before + read),  # type: ignore[misc]
+                    workers=workers,
+                    on_progress=lambda at: tell(
+                        Path(at.export).name, at.bytes_read, at.bytes_total, at.conversations
+                    ),
                 )
             )
     if any(importers()[source.importer].kind == "people" for source in total.sources):
@@ -81,6 +84,11 @@ def show_import(report: ImportReport) -> None:
             "stored": f"{report.stored:,}",
             "updated": f"{report.updated:,}",
             "unchanged": f"{report.unchanged:,}",
+            **(
+                {"kept": f"{report.missing:,} that this export no longer has"}
+                if report.missing
+                else {}
+            ),
             "rejected": f"{report.rejected:,}"
             + (" (see 'turnmill rejects')" if report.rejected else ""),
             "skipped": f"{sum(report.skipped.values()):,}" + (f" ({skipped})" if skipped else ""),
