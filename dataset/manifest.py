@@ -5,6 +5,7 @@ and a ``manifest.json`` that was written last. A folder without a manifest does 
 """
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from pathlib import Path
@@ -122,6 +123,24 @@ class StepReport(_Value):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
+    def plus(self, other: "StepReport") -> "StepReport":
+        """Both together; reasons and kinds by how often, then by name."""
+        return StepReport(
+            name=self.name,
+            rows_in=self.rows_in + other.rows_in,
+            kept=self.kept + other.kept,
+            dropped=_sum(self.dropped, other.dropped),
+            changed=self.changed + other.changed,
+            changes=_sum(self.changes, other.changes),
+            facts=_sum(self.facts, other.facts),
+        )
+
+
+def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    total = Counter(one)
+    total.update(other)
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
+
 
 class SplitCounts(_Value):
     """Size of one split."""
@@ -153,6 +172,9 @@ class DatasetVersion(_Value):
     files: dict[str, FileInfo] = Field(description="by path relative to the folder")
     parent: str | None = Field(default=None, description="fingerprint of the version before")
     code_version: str = Field(description="turnmill's version")
+    seconds: dict[str, float] = Field(
+        default={}, description="what the build took, by step and in all; no part of the content"
+    )
 
     @property
     def ref(self) -> str:

@@ -105,7 +105,12 @@ def _message(message: Message) -> dict[str, Any]:
 
 def row_hash(row: dict[str, Any]) -> str:
     """sha256 (hex) of the row as canonical JSON: sorted keys, no spaces, UTF-8."""
-    return hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return row_digest(row).hex()
+
+
+def row_digest(row: dict[str, Any]) -> bytes:
+    """The 32 bytes of :func:`row_hash`."""
+    return hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def to_chat(row: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from made import gpt_export, gpt_message, gpt_talk, jsonl, node, record
 
-from dataset import build as build_module
+from dataset import read as read_module
 from dataset.build import BuildError, build
 from dataset.manifest import (
     DatasetSpec,
@@ -161,11 +161,12 @@ def test_conversations_without_messages_are_counted_as_such(store, seal, tmp_pat
 
 
 def test_progress_counts_conversations(store, fill, workspace, monkeypatch):
-    monkeypatch.setattr(build_module, "_CHUNK", 8)
+    monkeypatch.setattr(read_module, "BATCH", 8)
     fill(*range(20))
-    seen: list[int] = []
-    version = build(store, DatasetSpec(name="d"), workspace, on_progress=seen.append)
-    assert seen == [8, 16]
+    seen: list[tuple[str, int, int]] = []
+    spec = DatasetSpec(name="d")
+    version = build(store, spec, workspace, on_progress=lambda *each: seen.append(each))
+    assert seen == [("reading", 8, 20), ("reading", 16, 20), ("reading", 20, 20)]
     assert len(places(version)) == 20
 
 
@@ -365,7 +366,7 @@ CRASHES = [OSError(28, "No space left on device"), KeyboardInterrupt()]
 @pytest.mark.parametrize("after", [0, 1])
 def test_a_build_that_dies_leaves_no_version(fill, seal, workspace, monkeypatch, crash, after):
     fill(*range(40))
-    real, calls = pq.write_table, []
+    real, calls = pq.ParquetWriter.write_table, []
 
     def dying(*args: Any, **options: Any) -> None:
         if len(calls) == after:
@@ -374,7 +375,7 @@ def test_a_build_that_dies_leaves_no_version(fill, seal, workspace, monkeypatch,
         real(*args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(build_module.pq, "write_table", dying)
+        patch.setattr(pq.ParquetWriter, "write_table", dying)
         expected = VersionError if isinstance(crash, OSError) else KeyboardInterrupt
         with pytest.raises(expected) as caught:
             seal()

@@ -1,6 +1,7 @@
 """What a step of a build is: batches of conversations in, batches and reports out."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import polars as pl
@@ -99,6 +100,31 @@ class TwoPassStep(Step, Protocol):
 
     def observe(self, frame: pl.DataFrame) -> None:
         """Look at a batch: every one, in order, before the first ``apply``."""
+        ...
+
+
+class Rows(Protocol):
+    """All rows that a step has observed, on disk.
+
+    Attributes:
+        file: where they lie; its folder takes further temporary files.
+        starts: for each frame, the number of its first row.
+    """
+
+    file: Path
+    starts: list[int]
+
+    def frame(self, at: int) -> pl.DataFrame:
+        """Frame number ``at``, as it was observed."""
+        ...
+
+
+@runtime_checkable
+class SettlingStep(TwoPassStep, Protocol):
+    """A two-pass step that wants another look at some rows before it decides."""
+
+    def settle(self, rows: Rows) -> None:
+        """Decide: after the last ``observe``, before the first ``apply``."""
         ...
 
 

@@ -16,8 +16,8 @@ from serve import terminal
 def run_build(spec: Path, workspace: Workspace) -> DatasetVersion:
     """Seal the version that a spec file asks for."""
     asked = load_spec(spec)
-    with open_store(workspace.create().store) as store, terminal.counting("building") as count:
-        return build(store, asked, workspace, on_progress=count)
+    with open_store(workspace.create().store) as store, terminal.staged("building") as stage:
+        return build(store, asked, workspace, on_progress=stage)
 
 
 def as_json(version: DatasetVersion) -> dict[str, Any]:
