@@ -1,15 +1,18 @@
 """Every folder of sample_data is imported and compared with what is expected beside it."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import msgspec
 import pytest
 from conftest import SAMPLES
 
+from ingest.archive import open_export
 from ingest.importers.base import ImportOptions
 from ingest.load import import_export
 from ingest.message import Conversation
+from ingest.registry import choose
 from ingest.store import Store
 
 FOLDERS = sorted(path.parent for path in SAMPLES.glob("*/expected.jsonl"))
@@ -46,3 +49,26 @@ def test_importing_a_sample_again_changes_nothing(folder: Path, store: Store) ->
         again = import_export(path, store, options=options(folder))
         assert again.stored == again.updated == 0
         assert again.unchanged == first.stored > 0
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_sample_in_a_zip_gives_the_same(folder: Path, tmp_path: Path) -> None:
+    for path in exports(folder):
+        # a phone's _chat.txt has its name from the zip or the folder around it
+        name = (
+            folder.name if path.name == "_chat.txt" else path.stem if path.is_file() else path.name
+        )
+        packed = tmp_path / f"{name}.zip"
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                if file.is_file():
+                    archive.write(file, file.relative_to(path) if path.is_dir() else file.name)
+        zipped, plain = open_export(packed), open_export(path)
+        importer = choose(plain)
+        assert choose(zipped) is importer
+        found = list(importer.read(zipped, options(folder)))
+        wanted = list(importer.read(plain, options(folder)))
+        assert [c for c in found if isinstance(c, Conversation)] == [
+            c for c in wanted if isinstance(c, Conversation)
+        ]
+        assert len(found) == len(wanted)
