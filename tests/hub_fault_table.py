@@ -143,10 +143,11 @@ def somebody_commits(hub: Hub) -> Callable[[], object]:
 
 @contextmanager
 def scripted(hub: Hub, row: Row) -> Iterator[list[Fault]]:
-    """The faults of a row while the block runs."""
+    """The faults of a row while the block runs; refusals quote the token that was sent."""
     made = [
         hub.fault(**{**each, "action": somebody_commits(hub)})
-        if each["kind"] == "first" else hub.fault(**each)
+        if each["kind"] == "first"
+        else hub.fault(**{"message": f"not with {', '.join(hub.users)}", **each})
         for each in row.faults
     ]  # fmt: skip
     yield made

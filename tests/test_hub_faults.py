@@ -3,13 +3,17 @@
 The rows are those of ``hub_fault_table``; the same table stands in docs/publishing.md.
 """
 
+import logging
 import re
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hub_fault_table import DONE, PULLS, PUSHES, Row, scripted
-from hub_ground import CLIENT_WARNINGS, REPO, Waits, hub_for_tests, sealed, secret
+from hub_ground import CLIENT_WARNINGS, REPO, TOKEN, Waits, hub_for_tests, sealed, secret
 from hub_server import Hub
+from huggingface_hub import constants
 
 from dataset.hub.errors import HubError
 from dataset.hub.pull import pull
@@ -42,8 +46,40 @@ def whole_at_its_tag(hub: Hub, version: DatasetVersion) -> bool:
     return True
 
 
+@pytest.fixture
+def no_token_anywhere(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    made: tuple[Workspace, DatasetVersion],
+) -> Iterator[list[str]]:
+    """Everything logs all it can; the token must be in no log, output or file, nor in the texts
+    that a test adds. The server's error messages quote it (see ``scripted``).
+    """
+    monkeypatch.setattr(constants, "HF_DEBUG", True)
+    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "propagate", True)
+    caplog.set_level(logging.DEBUG)
+    for name in ("huggingface_hub", "httpx2", "httpcore2"):
+        caplog.set_level(logging.DEBUG, name)
+    texts: list[str] = []
+    yield texts
+    logs = [record.getMessage() for record in caplog.get_records("call")]
+    assert any(log.startswith("Send: curl") for log in logs)  # the client did log
+    texts += [*logs, *capsys.readouterr()]
+    files = [path for path in made[0].home.rglob("*") if path.is_file()]
+    assert made[0].pushes in files
+    assert not any(TOKEN in text for text in texts)
+    assert not any(TOKEN.encode() in path.read_bytes() for path in files)
+
+
+def told(caught: pytest.ExceptionInfo[HubError]) -> list[str]:
+    """All that an error says, to people and in a traceback."""
+    error = caught.value
+    return [error.message, error.hint, repr(error), *traceback.format_exception(error)]
+
+
 @pytest.mark.parametrize("row", PUSHES, ids=named)
-def test_a_push_with_a_fault(monkeypatch, made, row):
+def test_a_push_with_a_fault(monkeypatch, made, row, no_token_anywhere):
     workspace, version = made
     waits = Waits()
     with hub_for_tests(monkeypatch, multipart=row.multipart) as hub:
@@ -56,6 +92,7 @@ def test_a_push_with_a_fault(monkeypatch, made, row):
             else:
                 with pytest.raises(HubError, match=row.ends) as caught:
                     push(version, REPO, workspace, **options)
+                no_token_anywhere += told(caught)
                 assert caught.value.hint
                 assert "\n" not in caught.value.message + caught.value.hint
                 assert not whole_at_its_tag(hub, version)
@@ -69,7 +106,7 @@ def test_a_push_with_a_fault(monkeypatch, made, row):
 
 
 @pytest.mark.parametrize("row", PULLS, ids=named)
-def test_a_pull_with_a_fault(monkeypatch, made, row, tmp_path):
+def test_a_pull_with_a_fault(monkeypatch, made, row, tmp_path, no_token_anywhere):
     workspace, version = made
     here, waits = Workspace(tmp_path), Waits()
     with hub_for_tests(monkeypatch) as hub:
@@ -79,12 +116,15 @@ def test_a_pull_with_a_fault(monkeypatch, made, row, tmp_path):
             if row.ends == DONE:
                 pull(REPO, here, **options).version.verify()
             else:
-                with pytest.raises(HubError, match=row.ends):
+                with pytest.raises(HubError, match=row.ends) as caught:
                     pull(REPO, here, **options)
+                no_token_anywhere += told(caught)
                 assert list_versions(here) == []
             assert all(fault.fired for fault in faults)
         assert sum(waits) >= row.waits
         assert pull(REPO, here, **options).version.files == version.files
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(TOKEN.encode() in path.read_bytes() for path in files)
 
 
 def test_the_table_in_the_documents_is_this_one():
