@@ -1,12 +1,12 @@
-"""Croissant metadata (JSON-LD, format 1.1) of a version, made from its manifest alone."""
+"""Croissant metadata (JSON-LD, format 1.1) of a version: its files and the fields of a row."""
 
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dataset.card import split_files
 from dataset.manifest import DatasetVersion
-from dataset.rows import ROW_SCHEMA
 
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -69,7 +69,6 @@ def croissant(version: DatasetVersion, repo: str) -> dict[str, Any]:
         "version": f"0.0.0+{version.fingerprint[:12]}",
         "identifier": version.fingerprint,
         "datePublished": version.created_at.isoformat(),
-        "creator": {"@type": "sc:SoftwareApplication", "name": f"turnmill {version.code_version}"},
         "distribution": [
             {
                 "@type": "cr:FileObject",
@@ -84,35 +83,56 @@ def croissant(version: DatasetVersion, repo: str) -> dict[str, Any]:
             for path in files
         ],
         "recordSet": [
-            _record_set(path, split, number if len(files) > 1 else None)
+            _record_set(version, path, split, number if len(files) > 1 else None)
             for split, files in split_files(version).items()
             for number, path in enumerate(files)
         ],
     }
 
 
-def _record_set(path: str, split: str, part: int | None) -> dict[str, Any]:
+def _record_set(version: DatasetVersion, path: str, split: str, part: int | None) -> dict[str, Any]:
     """The rows of one file; a split of several files is a record set for each."""
     name = split if part is None else f"{split}-{part:05d}"
     return {
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
-        "field": [_field(name, column, path) for column in ROW_SCHEMA],
+        "field": [
+            _field(f"{name}/{column.name}", column.name, column.type, _source(path, column.name))
+            for column in pq.read_schema(version.path / path)
+        ],
     }
 
 
-def _field(record_set: str, column: pa.Field, path: str) -> dict[str, Any]:
-    type_, repeated = column.type, pa.types.is_list(column.type)
-    field: dict[str, Any] = {
-        "@type": "cr:Field",
-        "@id": f"{record_set}/{column.name}",
-        "name": column.name,
-        "source": {"fileObject": {"@id": path}, "extract": {"column": column.name}},
-    }
-    if repeated:
+def _source(path: str, column: str) -> dict[str, Any]:
+    return {"fileObject": {"@id": path}, "extract": {"column": column}}
+
+
+def _field(id_: str, name: str, type_: pa.DataType, source: dict[str, Any]) -> dict[str, Any]:
+    """A column, or what it holds: a list is an array, a struct a field of fields."""
+    field: dict[str, Any] = {"@type": "cr:Field", "@id": id_, "name": name, "source": source}
+    if pa.types.is_list(type_):
         field |= {"isArray": True, "arrayShape": "-1"}
         type_ = type_.value_type
-    # what is in a struct is left as it is: the format has no lists of structs that hold lists
-    field["dataType"] = "sc:Text" if pa.types.is_string(type_) else "sc:StructuredValue"
+    if not pa.types.is_struct(type_):
+        return {**field, "dataType": _data_type(type_)}
+    path = source.get("transform", {}).get("jsonPath")
+    del field["source"]
+    field["subField"] = [
+        _field(
+            f"{id_}/{each.name}",
+            each.name,
+            each.type,
+            {**source, "transform": {"jsonPath": f"{path}.{each.name}" if path else each.name}},
+        )
+        for each in type_
+    ]
     return field
+
+
+def _data_type(type_: pa.DataType) -> str:
+    if pa.types.is_boolean(type_):
+        return "sc:Boolean"
+    if pa.types.is_integer(type_):
+        return "sc:Integer"
+    return "sc:Float" if pa.types.is_floating(type_) else "sc:Text"

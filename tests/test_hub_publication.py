@@ -1,0 +1,140 @@
+"""What is published beside the rows: a manifest without names, a card, Croissant metadata."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hub_ground import REPO, sealed
+
+from dataset.card import render_card, split_files
+from dataset.croissant import croissant
+from dataset.hub.publication import WITHHELD, manifest_bytes, publication
+from dataset.manifest import DatasetSpec, DatasetVersion, Where
+
+yaml = pytest.importorskip("yaml")
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory: pytest.TempPathFactory) -> DatasetVersion:
+    return sealed(tmp_path_factory.mktemp("home"), 40)
+
+
+def front_matter(card: str) -> dict:
+    return yaml.safe_load(card.split("---\n")[1])
+
+
+def with_spec(version: DatasetVersion, **fields) -> DatasetVersion:
+    spec = DatasetSpec.model_validate({**version.spec.model_dump(), **fields})
+    return version.model_copy(update={"spec": spec})
+
+
+def test_the_published_manifest_opens_as_the_same_version(version):
+    manifest = json.loads(manifest_bytes(version))
+    opened = DatasetVersion.model_validate({**manifest, "path": version.path})
+    assert opened == version
+
+
+def test_names_and_texts_of_the_spec_are_withheld(version):
+    spec = with_spec(
+        version,
+        where=Where(participants=["Anna Meier", "Bo"], importers=["whatsapp"]),
+        steps=[
+            "has-assistant",
+            {"name": "no-words", "texts": ["Projekt Adler"], "at_least": 2, "keep": "longest"},
+            {"name": "of", "people": {"anna": ["Änni"]}, "file": "/home/anna/x", "on": True},
+        ],
+    )
+    raw = manifest_bytes(spec)
+    published = json.loads(raw)["spec"]
+    for word in ("Anna", "Bo", "Adler", "nni", "/home"):
+        assert word not in raw.decode()
+    assert published["where"]["participants"] == [WITHHELD, WITHHELD]
+    assert published["where"]["importers"] == ["whatsapp"]
+    assert published["steps"][1] == {
+        "name": "no-words", "texts": [WITHHELD], "at_least": 2, "keep": "longest",
+    }  # fmt: skip
+    assert published["steps"][2]["on"] is True
+
+
+def test_a_field_that_nobody_has_decided_about_is_not_published(version):
+    class Later(DatasetVersion):
+        notes: str = ""
+
+    class LaterSpec(DatasetSpec):
+        about: tuple[str, ...] = ()
+
+    spec = LaterSpec(**dict(version.spec), about=("Anna",))
+    later = Later(**{**dict(version), "spec": spec}, notes="/home/anna")
+    published = json.loads(manifest_bytes(later))
+    assert "notes" not in published
+    assert "nna" not in json.dumps(published)
+
+
+def test_what_is_published_names_no_place_of_this_machine(version):
+    texts = [
+        each.source for each in publication(version, repo=REPO) if isinstance(each.source, bytes)
+    ]
+    assert len(texts) == 3
+    for text in texts:
+        assert str(version.path.parents[2]).encode() not in text
+        assert b"conversations.json" not in text
+
+
+def test_the_same_version_gives_the_same_publication(version):
+    first, again = (publication(version, repo=REPO) for _ in range(2))
+    assert first == again
+
+
+def test_the_card_names_the_files_of_each_split(version):
+    matter = front_matter(render_card(version, REPO))
+    (config,) = matter["configs"]
+    assert config["config_name"] == "default"
+    assert {each["split"]: each["path"] for each in config["data_files"]} == split_files(version)
+    assert set(split_files(version)) == set(version.splits)
+    assert matter["license"] == "unknown"
+    assert matter["size_categories"] == ["n<1K"]
+
+
+def test_the_card_shows_counts_steps_and_lineage(version):
+    card = render_card(version, REPO)
+    train = version.splits["train"]
+    assert f"| train | {train.conversations} | {train.messages} |" in card
+    assert "| has-assistant | 40 | 40 | 0 | 0 |" in card
+    assert all(source in card for source in version.sources)
+    assert version.fingerprint in card
+
+
+def test_the_card_shows_text_only_when_asked(version):
+    assert "Question" not in render_card(version, REPO)
+    shown = render_card(version, REPO, samples=2)
+    assert len(re.findall(r"Question \d+\?", shown)) == 2
+    assert front_matter(shown) == front_matter(render_card(version, REPO))
+
+
+def test_croissant_lists_every_file_with_its_hash_and_every_column(version):
+    document = croissant(version, REPO)
+    assert {each["@id"]: each["sha256"] for each in document["distribution"]} == {
+        path: info.sha256 for path, info in version.files.items()
+    }
+    assert [each["name"] for each in document["recordSet"]] == ["train", "validation", "test"]
+    fields = {each["name"]: each for each in document["recordSet"][0]["field"]}
+    assert set(fields) == set(version.table("train").column_names)
+    assert fields["participants"]["isArray"]
+    inner = {each["name"] for each in fields["messages"]["subField"]}
+    assert {"role", "content", "tool_calls"} <= inner
+    assert "Question" not in json.dumps(document)
+
+
+@pytest.mark.slow
+def test_croissant_is_accepted_by_mlcroissant(version, tmp_path: Path):
+    """Run where mlcroissant is installed; it is no dependency of ours."""
+    mlcroissant = pytest.importorskip("mlcroissant")
+    for item in publication(version, repo=REPO):
+        file = tmp_path / item.path
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(
+            item.source if isinstance(item.source, bytes) else item.source.read_bytes()
+        )
+    opened = mlcroissant.Dataset(jsonld=tmp_path / "croissant.json")
+    assert not opened.metadata.ctx.issues.errors
