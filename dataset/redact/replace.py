@@ -127,11 +127,10 @@ def _redact_json(
         if not literal.lstrip("-").isdigit() or len(literal) < 6:
             return None
         key = _key(path)
-        spans = finders.find(f"{key}{literal}")
-        whole = (
-            span for span in spans if span.start <= len(key) and span.end >= len(key + literal)
-        )
-        return next((span.kind for span in whole), None)
+        kind = _kind_of_number(key, literal, finders)
+        if kind is None and _TELEPHONE.search(key):  # as a number it has lost its "+"
+            kind = _kind_of_number(key, f"+{literal}", finders)
+        return kind
 
     return change_json(text, on_string, on_number)
 

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from dataset.manifest import StepReport
-from dataset.redact.conversation import Redactor, Removal
+from dataset.redact.conversation import Redactor, Removal, Talk
 from dataset.redact.detect import find
 from dataset.redact.endings import languages_of_locales
 from dataset.redact.engine import Engine, load_engine
@@ -102,22 +102,23 @@ class Redact:
         self._secret = workspace_secret(context.workspace)
         people = options.people or options.everyone
         self._roster = load_roster(context.store, context.workspace) if people else Roster({})
+        self._kinds, self._locales = frozenset(options.kinds), tuple(options.locales)
         self._keep = frozenset(value.casefold() for value in options.keep)
         self._surrogates: Surrogates | None = None
         if options.style == "surrogate":
             real = frozenset(self._roster.numbers)
             self._surrogates = Surrogates(self._secret, options.surrogate_locale, real)
         if options.engine:  # what is missing is said before the work begins
-            load_engine(options.engine, tuple(options.locales), options.engine_model)
+            load_engine(options.engine, self._locales, options.engine_model)
         self._prepare()
 
     def _prepare(self) -> None:
         """What does not pickle and is made anew in every process."""
         options = self._options
-        self._languages = languages_of_locales(tuple(options.locales))
+        self._languages = languages_of_locales(self._locales)
         self._patterns = [(name, re.compile(text)) for name, text in options.patterns.items()]
         self._engine = (
-            load_engine(options.engine, tuple(options.locales), options.engine_model)
+            load_engine(options.engine, self._locales, options.engine_model)
             if options.engine
             else None
         )
@@ -141,7 +142,7 @@ class Redact:
         hashes: dict[str, str] = {}
         changed = 0
         for at, talk in enumerate(talks):
-            redactor = self._redactor(tuple(dict.fromkeys(talk.names())))
+            redactor = self._redactor(self._known(talk))
             new, removals = redactor.redact(talk)
             if not removals:
                 continue
@@ -172,6 +173,10 @@ class Redact:
         number_of = self._number_of if self._options.people else _nobody
         return Redactor(self._find, finders, number_of, self._write, self._keep)
 
+    def _known(self, talk: Talk) -> tuple[str, ...]:
+        """The names of a conversation that are somebody's."""
+        return tuple(name for name in dict.fromkeys(talk.names()) if name in self._roster.numbers)
+
     def _number_of(self, name: str) -> int | None:
         return self._roster.numbers.get(name)
 
@@ -185,8 +190,7 @@ class Redact:
         return PeopleFinder(known, self._languages)
 
     def _find(self, text: str) -> list[Span]:
-        options = self._options
-        found = find(text, frozenset(options.kinds), tuple(options.locales))
+        found = find(text, self._kinds, self._locales)
         for name, pattern in self._patterns:
             places = (each.span() for each in pattern.finditer(text))
             found += [Span(start, end, name) for start, end in places if start < end]
