@@ -55,7 +55,7 @@ class IMessage:
     name = "imessage"
     title = "iMessage (chat.db of a Mac)"
     kind: ImporterKind = "people"
-    needs = "a copy of ~/Library/Messages with chat.db-wal; --as-assistant Me or a number"
+    needs = "chat.db with chat.db-wal beside it; --as-assistant Me or a number"
     version = 1
 
     def sniff(self, export: Export) -> float:
