@@ -10,7 +10,7 @@ from typing import NamedTuple
 # marks written apart from their letter, vowel points, and what is there but not seen; without the
 # two joiners Indian scripts need, names would be found in none of them
 _APART = re.compile(
-    "[\u0300-\u036f\u00ad\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u200b-\u200f\u2060\ufeff]"
+    "[\u0300-\u036f\u00ad\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u200b-\u200f\u2060\ufeff]+"
 )
 
 _ALONE = {
@@ -72,9 +72,13 @@ def fold(text: str) -> Folded:
         return Folded(text.lower().replace("`", "'"), None)
     if _APART.search(text) is None:
         return Folded(text.translate(_LETTERS), None)
-    kept = [at for at, letter in enumerate(text) if not _APART.match(letter)]
-    letters = "".join([text[at] for at in kept]).translate(_LETTERS)
-    return Folded(letters, [*kept, len(text)])
+    kept: list[int] = []
+    done = 0
+    for mark in _APART.finditer(text):
+        kept += range(done, mark.start())
+        done = mark.end()
+    kept += range(done, len(text) + 1)
+    return Folded(_APART.sub("", text).translate(_LETTERS), kept)
 
 
 def fold_text(text: str) -> str:

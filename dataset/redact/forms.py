@@ -36,7 +36,7 @@ class Form(NamedTuple):
     """
 
     text: str
-    script: Script
+    script: str
     bare: bool = True
     endings: Endings = ()
     word: bool = False
@@ -85,7 +85,7 @@ def forms_of(token: Token) -> tuple[Form, ...]:
         return (Form(folded, token.script, literal=True),)
     if token.script in (Script.HAN, Script.KANA, Script.HANGUL, Script.THAI):
         forms = [Form(folded, token.script, short=len(folded) == 1)]
-    elif token.script is Script.LATIN:
+    elif token.script == Script.LATIN:
         forms = _latin(token.text, folded)
     else:
         forms = _bent(folded, token.script)
@@ -137,7 +137,7 @@ def _bent_latin(text: str, written: str) -> list[Form]:
     ]
 
 
-def _bent(text: str, script: Script) -> list[Form]:
+def _bent(text: str, script: str) -> list[Form]:
     bending = _FOLDED.get(script, Bending())
     word = text in WORD_NAMES
     capital = script not in CASELESS and len(text) <= 3
@@ -148,7 +148,7 @@ def _bent(text: str, script: Script) -> list[Form]:
             each = ((ANY_LANGUAGE, allowed),)
             short = capital or (script not in CASELESS and len(stem) <= 3)
             forms.append(Form(stem, script, False, each, word, False, short))
-    if script is Script.DRAVIDIAN and text[-1] in "்్್്":
+    if script == Script.DRAVIDIAN and text[-1] in "்్್്":
         forms.append(Form(text[:-1], script))
     return forms
 

@@ -1,7 +1,9 @@
 """Whether a spelling that stands in a text is the name: what touches it, its case, what is near."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable
+from itertools import takewhile
 from typing import NamedTuple
 
 from dataset.redact.cjk import AFTER_FAMILY, BEFORE_FAMILY
@@ -55,7 +57,14 @@ _WORD_BEFORE = re.compile(f"{LETTER}*$")
 _GAP = re.compile(r"[\s.,\-_'·・=]*$")
 _GAP_WORD = re.compile(r"[^\W\d_]+")
 _LONGEST_GAP = 14
+_FAR = 60
 _ALSO_AND = frozenset({"and", "und", "y", "e", "i", "of"})
+
+
+def may_stand_inside(form: Form) -> bool:
+    """Whether a letter may stand right before a form."""
+    unspaced = form.script in UNSPACED and not form.literal
+    return unspaced or form.script in PREFIXES
 
 
 def hit_at(folded: str, start: int, entry: Entry, spoken: Languages) -> Hit | None:
@@ -65,7 +74,7 @@ def hit_at(folded: str, start: int, entry: Entry, spoken: Languages) -> Hit | No
     if form.script in UNSPACED and not form.literal:
         return _unspaced(folded, start, end, entry)
     if start and is_letter(folded[start - 1]):
-        prefixes = PREFIXES.get(form.script.value)
+        prefixes = PREFIXES.get(form.script)
         before = _WORD_BEFORE.search(folded, max(0, start - 8), start)
         if prefixes is None or form.literal or not before or not prefixes.fullmatch(before[0]):
             return None
@@ -81,10 +90,10 @@ def hit_at(folded: str, start: int, entry: Entry, spoken: Languages) -> Hit | No
     if form.literal:
         mention = tail.isdigit() and start > 0 and folded[start - 1] in "@#"
         return Hit(start, rest.end(), entry, entry.people, bent=False) if mention else None
-    if form.script is Script.HANGUL:
+    if form.script == Script.HANGUL:
         kept = AFTER_FAMILY.match(tail) if form.short else KOREAN.fullmatch(tail)
         return Hit(start, end, entry, entry.people, bent=False) if kept else None
-    if form.script is Script.DRAVIDIAN:
+    if form.script == Script.DRAVIDIAN:
         bends = len(tail) <= DRAVIDIAN_LONGEST
     else:
         bends = any(
@@ -100,7 +109,7 @@ def _unspaced(folded: str, start: int, end: int, entry: Entry) -> Hit | None:
     before, after = folded[start - 1 : start], folded[end : end + 1]
     if form.short and not (AFTER_FAMILY.match(folded, end) or BEFORE_FAMILY.match(before)):
         return None
-    if form.script is Script.KANA:
+    if form.script == Script.KANA:
         katakana = _is_katakana(form.text[0])
         if (before and katakana and _is_katakana(before)) or (
             after and katakana and _is_katakana(after)
@@ -128,35 +137,41 @@ def is_written(text: str, folded: Folded, hit: Hit) -> bool:
 
 def sure(text: str, folded: Folded, hits: list[Hit]) -> list[Hit]:
     """Without the names that are words and stand as words."""
-    sure: list[Hit] = []
-    for hit in hits:
-        if hit.entry.form.word and not _beside(text, folded, hit, hits):
+    if not any(hit.entry.form.word for hit in hits):
+        return hits
+    hits.sort(key=lambda hit: hit.start)
+    kept: list[Hit] = []
+    for at, hit in enumerate(hits):
+        if hit.entry.form.word and not _beside(text, folded, at, hits):
             start, end = folded.span(hit.start, hit.end)
             if not is_name_here(text, start, end, place=hit.entry.form.place):
                 continue
-        sure.append(hit)
-    return sure
+        kept.append(hit)
+    return kept
 
 
-def _beside(text: str, folded: Folded, hit: Hit, hits: list[Hit]) -> bool:
+def _beside(text: str, folded: Folded, at: int, hits: list[Hit]) -> bool:
     """Whether another name of the same person stands next to a hit, both with capitals."""
+    hit = hits[at]
     start, end = folded.span(hit.start, hit.end)
     if not text[start].isupper():
         return False
-    for other in hits:
+    after = takewhile(lambda other: other.start <= hit.end + _LONGEST_GAP, hits[at + 1 :])
+    before = takewhile(lambda other: other.start >= hit.start - _FAR, reversed(hits[:at]))
+    for other in (*after, *before):
         if other.entry.token == hit.entry.token or not other.people & hit.people or other.bent:
             continue
         low, high = folded.span(other.start, other.end)
-        if not text[low].isupper():
-            continue
         between = text[end:low] if end <= low else text[high:start] if high <= start else "\n"
-        if "\n" not in between and joins(between):
+        if text[low].isupper() and "\n" not in between and joins(between):
             return True
     return False
 
 
 def joins(gap: str) -> bool:
     """Whether what stands between two names makes them one: "Anna von Müller", "Müller, Anna"."""
+    if gap == " ":
+        return True
     if len(gap) > _LONGEST_GAP or "\n" in gap:
         return False
     words = _GAP_WORD.findall(gap)
@@ -171,6 +186,8 @@ def joins(gap: str) -> bool:
 def disjoint(hits: list[Hit]) -> list[Hit]:
     """The longest of those that overlap; of equally long ones what is not bent."""
     chosen: list[Hit] = []
+    if len(hits) == 1:
+        return hits
     merged: dict[tuple[int, int], Hit] = {}
     for hit in hits:
         key = (hit.start, hit.end)
@@ -180,6 +197,12 @@ def disjoint(hits: list[Hit]) -> list[Hit]:
         elif seen.bent == hit.bent:
             merged[key] = seen._replace(people=seen.people | hit.people)
     for hit in sorted(merged.values(), key=lambda hit: (hit.start - hit.end, hit.bent, hit.start)):
-        if all(hit.end <= other.start or other.end <= hit.start for other in chosen):
-            chosen.append(hit)
-    return sorted(chosen, key=lambda hit: hit.start)
+        at = bisect_left(chosen, hit.start, key=_start)
+        clear = at == 0 or chosen[at - 1].end <= hit.start
+        if clear and (at == len(chosen) or hit.end <= chosen[at].start):
+            chosen.insert(at, hit)
+    return chosen
+
+
+def _start(hit: Hit) -> int:
+    return hit.start

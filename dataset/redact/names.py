@@ -77,7 +77,7 @@ class Token(NamedTuple):
 
     text: str
     part: Part
-    script: Script
+    script: str
     literal: bool = False
     unsure: bool = False
 
@@ -121,7 +121,7 @@ def tokens_of(name: str) -> tuple[Token, ...]:
     tokens += _parts(main, alone=False)
     for side in sides:
         # "Anna | Acme" and "田中/Tanaka": another script is another spelling, the rest is not them
-        if script_of(side) is not script_of(main):
+        if script_of(side) != script_of(main):
             tokens += _parts(side, alone=False)
     return tuple(dict.fromkeys(token for token in tokens if is_name(token.text)))
 

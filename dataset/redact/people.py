@@ -13,7 +13,17 @@ from ahocorasick_rs import AhoCorasick, Implementation
 from dataset.redact.endings import languages_of
 from dataset.redact.fold import Folded, fold
 from dataset.redact.forms import Form, forms_of
-from dataset.redact.hits import Entry, Hit, Languages, disjoint, hit_at, is_written, joins, sure
+from dataset.redact.hits import (
+    Entry,
+    Hit,
+    Languages,
+    disjoint,
+    hit_at,
+    is_written,
+    joins,
+    may_stand_inside,
+    sure,
+)
 from dataset.redact.names import Part, Token
 from dataset.redact.scripts import Script
 
@@ -75,6 +85,9 @@ class PeopleFinder:
         self._initials = {each.number: _initials(each.tokens) for each in people}
         entries = _entries(people)
         self._entries = list(entries.values())
+        self._inside = [
+            any(may_stand_inside(entry.form) for entry in each) for each in self._entries
+        ]
         # small automata for few people: quick to make, which counts where each conversation has
         # its own people; the default is quicker to search and four times as slow to make
         kind = Implementation.NoncontiguousNFA if len(people) < 1000 else None
@@ -104,6 +117,9 @@ class PeopleFinder:
 
         hits: list[Hit] = []
         for index, start, _ in places:
+            # most hits lie within other words; said here, before any call
+            if start and folded.text[start - 1].isalnum() and not self._inside[index]:
+                continue
             for entry in self._entries[index]:
                 hit = hit_at(folded.text, start, entry, spoken)
                 if hit is not None and is_written(text, folded, hit):
@@ -113,7 +129,11 @@ class PeopleFinder:
         return self._spans(text, folded, disjoint(sure(text, folded, hits)))
 
     def _spans(self, text: str, folded: Folded, hits: list[Hit]) -> list[PersonSpan]:
-        taken = [each.span() for each in _PLACEHOLDER.finditer(text)]
+        taken = (
+            [each.span() for each in _PLACEHOLDER.finditer(text)]
+            if "Person_" in text or "[" in text
+            else []
+        )
         runs: list[_Run] = []
         for hit in hits:
             start, end = folded.span(hit.start, hit.end)
@@ -174,8 +194,8 @@ def _has_text(form: Form) -> bool:
 
 def _joined(tokens: Sequence[Token]) -> Iterable[Form]:
     """Given and family name as one word, as handles and hashtags have them."""
-    given = [token for token in tokens if token.part == "given" and token.script is Script.LATIN]
-    family = [token for token in tokens if token.part == "family" and token.script is Script.LATIN]
+    given = [token for token in tokens if token.part == "given" and token.script == Script.LATIN]
+    family = [token for token in tokens if token.part == "family" and token.script == Script.LATIN]
     for one in given[:1]:
         for other in family[-1:]:
             for first in _spellings(one):

@@ -1,7 +1,5 @@
 """Which script a name is written in, for that decides where it begins and ends in a text."""
 
-from enum import Enum
-
 _RANGES = (
     (0x0041, 0x024F, "latin"), (0x0370, 0x03FF, "greek"), (0x0400, 0x052F, "cyrillic"),
     (0x0530, 0x058F, "armenian"), (0x0590, 0x05FF, "hebrew"), (0x0600, 0x08FF, "arabic"),
@@ -14,8 +12,11 @@ _RANGES = (
 )  # fmt: skip
 
 
-class Script(Enum):
-    """Scripts that differ in how names stand in them; Latin stands for all that are like it."""
+class Script:
+    """Scripts that differ in how names stand in them; Latin stands for all that are like it.
+
+    Plain words: members of an enumeration are slow to look up, and every hit is looked up.
+    """
 
     LATIN = "latin"
     GREEK = "greek"
@@ -36,29 +37,30 @@ class Script(Enum):
 UNSPACED = frozenset({Script.THAI, Script.HAN, Script.KANA})
 """Scripts without spaces between words."""
 
-CASELESS = frozenset(Script) - {
-    Script.LATIN, Script.GREEK, Script.CYRILLIC, Script.ARMENIAN
-}  # fmt: skip
+CASELESS = frozenset(
+    {"hebrew", "arabic", "devanagari", "bengali", "dravidian", "thai", "georgian", "hangul", "kana",
+     "han"}
+)  # fmt: skip
 """Scripts without capitals."""
 
 
-def script_of(text: str) -> Script:
+def script_of(text: str) -> str:
     """The script of the first letter that has one; Latin if none has. Han wins over kana."""
-    first: Script | None = None
+    first: str | None = None
     for letter in text:
         if not letter.isalpha():
             continue
         script = _script(ord(letter))
-        if script is Script.HAN:
+        if script == Script.HAN:
             return script
         first = first or script
     return first or Script.LATIN
 
 
-def _script(code: int) -> Script:
+def _script(code: int) -> str:
     for low, high, name in _RANGES:
         if low <= code <= high:
-            return Script(name)
+            return name
     return Script.LATIN
 
 
