@@ -127,7 +127,7 @@ gradient_accumulation_steps: 8
 num_train_epochs: 1.0
 learning_rate: 2.0e-4
 lr_scheduler_type: cosine
-warmup_ratio: 0.03
+# warm-up is called warmup_ratio or warmup_steps, by the version of transformers
 seed: 0
 bf16: true
 disable_gradient_checkpointing: false
