@@ -531,19 +531,26 @@ def _undecoded(raw: bytes) -> bytes:
     return raw
 
 
-def read_block(block: Block, decode: Callable[[bytes], Any]) -> list[Element | Broken] | None:
-    """The elements of a block; None if it does not end where an element does.
+def read_block(block: Block, decode: Callable[[bytes], Any]) -> Iterator[Element | Broken]:
+    """The elements of a block, one after the other.
 
     Args:
         block: one that begins with an element.
         decode: as for :func:`iter_array`.
+
+    Raises:
+        BadCut: the block is not the last and does not end where an element does, or is damaged.
     """
     data = b"[" + block.data + (b"" if block.last else b"]")
     splitter = _Splitter(io.BytesIO(data), decode, len(data), MAX_ELEMENT)
-    found = list(splitter.array_of(block))
-    if not block.last and any(isinstance(item, Broken) for item in found):
-        return None
-    return found
+    for item in splitter.array_of(block):
+        if isinstance(item, Broken) and not block.last:
+            raise BadCut
+        yield item
+
+
+class BadCut(Exception):
+    """A block that is not one run of whole elements."""
 
 
 def _scan_tokens(buf: bytes, position: int, depth: int) -> tuple[int, int, bool]:

@@ -24,7 +24,7 @@ from ingest.batch import Batch, batches, collect_seldom
 from ingest.errors import UserError
 from ingest.importers.base import Array, ArrayImporter, Importer, ImportOptions, Item
 from ingest.registry import importer as importer_named
-from ingest.stream import BLOCK, Block, Broken, Element, iter_array, iter_blocks, read_block
+from ingest.stream import BLOCK, BadCut, Block, Broken, iter_array, iter_blocks, read_block
 
 # a process that starts anew: DuckDB's and Arrow's threads do not survive a fork
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -151,10 +151,11 @@ def _read_one(
         with Path(path).open("rb", buffering=0) as file:
             file.seek(block.offset)
             block = block._replace(data=file.read(length))
-    found: list[Element | Broken] | None = read_block(block, _reader.decode)
-    if found is None:
+    elements = read_block(block, _reader.decode)
+    try:
+        return list(batches((_reader.item(name, each) for each in elements), source))
+    except BadCut:
         return None
-    return list(batches((_reader.item(name, each) for each in found), source))
 
 
 def _beside(path: Path, name: str, options: ImportOptions, source: str) -> Iterator[Batch]:
