@@ -1,28 +1,43 @@
-"""Street addresses, by locale; see ``address_formats``."""
+"""Street addresses, by locale; see ``address_format`` and its neighbours."""
 
 from collections.abc import Callable, Iterator
 
-from dataset.redact.address_formats import ADDRESS_FORMATS, AddressFormat
-from dataset.redact.scan import Scan
+from dataset.redact.address_english import ENGLISH
+from dataset.redact.address_format import AddressFormat
+from dataset.redact.address_scripts import SCRIPT_FORMATS
+from dataset.redact.address_stems import STEM_FORMATS
+from dataset.redact.address_words import WORD_FORMATS
+from dataset.redact.scan import Scan, holds
 from dataset.redact.span import Span
 
+_FORMATS: tuple[AddressFormat, ...] = (*STEM_FORMATS, ENGLISH, *WORD_FORMATS, *SCRIPT_FORMATS)
 _LEAD = 64
 
 
 def address_detector(known: tuple[str, ...]) -> Callable[[Scan], Iterator[Span]]:
     """A detector of the addresses of these countries, or of all when none is given."""
     formats = tuple(
-        each for each in ADDRESS_FORMATS if not known or not each.countries.isdisjoint(known)
+        each
+        for each in _FORMATS
+        if (not known and not each.asked) or not each.countries.isdisjoint(known)
     )
 
     def find_addresses(scan: Scan) -> Iterator[Span]:
-        if not scan.has_digits:
-            return
         for each in formats:
-            if any(gate in scan.lower for gate in each.gates):
+            if _may_hold(scan, each):
                 yield from _find(each, scan.text)
 
     return find_addresses
+
+
+def _may_hold(scan: Scan, written: AddressFormat) -> bool:
+    if not written.words:
+        return True
+    if written.gate == "tokens":
+        return not written.words.isdisjoint(scan.tokens)
+    if written.gate == "endings":
+        return not written.words.isdisjoint(scan.endings)
+    return not scan.text.isascii() and holds(scan.lower, tuple(written.words))
 
 
 def _find(written: AddressFormat, text: str) -> Iterator[Span]:
@@ -32,12 +47,13 @@ def _find(written: AddressFormat, text: str) -> Iterator[Span]:
             lead = written.lead.search(text, max(0, start - _LEAD), start)
             if lead:
                 start = lead.start()
-            if written.bound and not text[start].isupper():
+            if not text[start].isupper() or text[start - 1 : start].isalnum():
                 continue
-        elif (
-            text[start].isdecimal()
-            and text[start - 1 : start].strip()
-            and (text[start - 1].isalnum() or text[start - 1] in "._-/$€£#:")
-        ):
+        elif text[start].isdecimal() and _continues(text[start - 1 : start]):
             continue
         yield Span(start, found.end(), "address")
+
+
+def _continues(left: str) -> bool:
+    """Whether a number after this character is only the rest of one."""
+    return left.isalnum() or (left != "" and left in "._-/$€£#:")

@@ -19,7 +19,7 @@ from dataset.redact.ip import find_ips
 from dataset.redact.locales import countries
 from dataset.redact.national_ids import national_id_detector
 from dataset.redact.phone import phone_detector
-from dataset.redact.scan import Detector, Scan
+from dataset.redact.scan import Detector, Scan, Sign
 from dataset.redact.secrets import find_private_keys, find_tokens
 from dataset.redact.span import DEFAULT_KINDS, KINDS, RANK, Span
 from dataset.redact.urls import find_url_credentials
@@ -49,16 +49,22 @@ def find(
     scan = Scan(text)
     found = [
         span
-        for detector in detectors(chosen, locales)
+        for detector in _needed(chosen, locales, scan.signs)
         for span in detector(scan)
         if span.kind in chosen
     ]
     return resolve(found) if len(found) > 1 else found
 
 
+@lru_cache(maxsize=1024)
+def _needed(kinds: frozenset[str], locales: tuple[str, ...], signs: int) -> tuple[Detector, ...]:
+    """The detectors that a text with these signs needs."""
+    return tuple(detector for sign, detector in detectors(kinds, locales) if sign & signs)
+
+
 @lru_cache(maxsize=64)
-def detectors(kinds: frozenset[str], locales: tuple[str, ...]) -> tuple[Detector, ...]:
-    """The detectors of these kinds, the cheap ones first.
+def detectors(kinds: frozenset[str], locales: tuple[str, ...]) -> tuple[tuple[int, Detector], ...]:
+    """The detectors of these kinds, each with the signs of which a text must bear one.
 
     Raises:
         SpecError: a kind or a locale that is not known.
@@ -68,20 +74,20 @@ def detectors(kinds: frozenset[str], locales: tuple[str, ...]) -> tuple[Detector
             f"unknown kind: {', '.join(sorted(unknown))}", hint=f"kinds are {', '.join(KINDS)}"
         )
     known = countries(locales)
-    table: tuple[tuple[frozenset[str], Detector], ...] = (
-        (frozenset({"private_key"}), find_private_keys),
-        (frozenset({"secret"}), find_tokens),
-        (frozenset({"secret", "password"}), find_assignments),
-        (frozenset({"url_credentials"}), find_url_credentials),
-        (frozenset({"email"}), find_emails),
-        (frozenset({"ip", "private_ip"}), find_ips),
-        (frozenset({"iban"}), find_ibans),
-        (frozenset({"card"}), find_cards),
-        (frozenset({"national_id"}), national_id_detector(known)),
-        (frozenset({"phone"}), phone_detector(known)),
-        (frozenset({"address"}), address_detector(known)),
+    table: tuple[tuple[frozenset[str], int, Detector], ...] = (
+        (frozenset({"private_key"}), Sign.PUNCTUATION, find_private_keys),
+        (frozenset({"secret"}), Sign.LONG_WORD, find_tokens),
+        (frozenset({"secret", "password"}), Sign.NAMED_SECRET, find_assignments),
+        (frozenset({"url_credentials"}), Sign.PUNCTUATION, find_url_credentials),
+        (frozenset({"email"}), Sign.AT, find_emails),
+        (frozenset({"ip", "private_ip"}), Sign.PUNCTUATION | Sign.DIGIT, find_ips),
+        (frozenset({"iban"}), Sign.NUMBER | Sign.LONG_WORD, find_ibans),
+        (frozenset({"card"}), Sign.NUMBER, find_cards),
+        (frozenset({"national_id"}), Sign.DIGIT, national_id_detector(known)),
+        (frozenset({"phone"}), Sign.NUMBER, phone_detector(known)),
+        (frozenset({"address"}), Sign.DIGIT, address_detector(known)),
     )
-    return tuple(detector for gives, detector in table if gives & kinds)
+    return tuple((sign, detector) for gives, sign, detector in table if gives & kinds)
 
 
 def resolve(spans: Iterable[Span]) -> list[Span]:

@@ -25,19 +25,8 @@ _DISGUISED = re.compile(
     r"[\w-]{1,63}(?:\s?(?:\s(?:dot|DOT|punkt|Punkt|point|punto|ponto)\s"
     r"|[\[({<]\s?(?:dot|DOT|Dot|punkt|Punkt|point|punto|ponto|\.)\s?[\])}>]|\.)\s?[\w-]{2,63}){1,4}"
 )
-_DOT_WORDS = ("dot", "punkt", "point", "punto", "ponto")
-_AT_WORDS = (
-    "(at)",
-    "[at]",
-    "{at}",
-    "<at>",
-    "( at )",
-    "[ at ]",
-    "(a)",
-    "(ät)",
-    "[ät]",
-    "(@)",
-    "[@]",
+_SPELLED = re.compile(
+    r"[ (\[](?:dot|punkt|point|punto|ponto)[ )\]]|[(\[{<] ?(?:at|ät|a|@|arroba|chez|klamm)"
 )
 
 
@@ -86,15 +75,8 @@ def _plain(text: str, at: int, after: int) -> Span | None:
 
 def _disguised(scan: Scan) -> Iterator[Span]:
     """``jo (at) example.org`` and ``jo at example dot org``."""
-    lower = scan.lower
-    spelled = any(f" {word} " in lower or f"({word})" in lower for word in _DOT_WORDS) or any(
-        f"[{word}]" in lower for word in _DOT_WORDS
-    )
-    if not spelled and not any(word in lower for word in _AT_WORDS):
+    if not _SPELLED.search(scan.lower):
         return
     for found in _DISGUISED.finditer(scan.text):
-        whole = found[0].lower()
-        bracketed = any(word in whole for word in _AT_WORDS)
-        dotted = any(word in whole for word in _DOT_WORDS)
-        if bracketed or dotted:
+        if _SPELLED.search(found[0].lower()):
             yield Span(*found.span(), "email")

@@ -4,10 +4,10 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from dataset.redact.scan import Scan
+from dataset.redact.scan import Scan, Sign
 from dataset.redact.span import Span
 
-_FOUR = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?![\w.]?\d|\w|\.\w)")
+_FOUR = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![\w.]?\d|\w|\.\w)")
 _SIX = re.compile(
     r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:|:){2,7}(?:[0-9A-Fa-f]{1,4}|:)?"
     r"(?:\.\d{1,3}){0,3}(?:%\w{1,15})?(?![\w:]|\.\d)"
@@ -31,7 +31,7 @@ _EXAMPLES = tuple(
 def find_ips(scan: Scan) -> Iterator[Span]:
     """Kinds ``ip`` and ``private_ip``."""
     text = scan.text
-    if text.count(".") >= 3:
+    if scan.signs & Sign.DIGIT and text.count(".") >= 3:
         yield from _version_4(text)
     if "::" in text or text.count(":") >= 6:
         yield from _version_6(text)

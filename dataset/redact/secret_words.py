@@ -22,9 +22,14 @@ SECRET_WORDS = (
 """What a key or a token is called."""
 
 GATES = (
-    "pass", "pwd", "kennwort", "contrase", "mdp", "senha", "palavra", "wachtwoord", "lösenord", "adgangs",
-    "salasana", "hasło", "haslo", "heslo", "parol", "ifre", "jelszó", "slapta", "lozinka", "geslo", "κωδικ",
-    "парол", "密", "口令", "パスワ", "비밀번호", "암호", "סיסמה", "كلمة", "पासवर्ड", "รหัสผ่าน", "mật khẩu",
-    "kata sandi", "key", "secret", "token", "signature", "credential", "schlüssel", "clave",
+    "pass", "pwd", "kennwort", "contrase", "mdp", "senha", "palavra", "wachtw", "adgangs", "salasana",
+    "haslo", "heslo", "parol", "sifre", "lozinka", "geslo", "sandi", "key", "secret", "token", "signature",
+    "credential", "clave", "lösen", "hasło", "ifre", "jelsz", "slapta", "mật", "schlüssel", "authoriz", "bearer", "cookie", " -u", "--user",
 )  # fmt: skip
-"""Parts of the words above: where none of these is in a text, neither is any of those."""
+"""Parts of the words above and of headers and options: where none of these is in an ASCII text, neither is any of those."""
+OTHER_GATES = (
+    "κωδικ", "парол", "密", "口令", "パスワ", "비밀번호", "암호", "סיסמה", "كلمة", "पासवर्ड", "รหัสผ่าน",
+)  # fmt: skip
+"""Likewise, in other scripts, where words are not always set apart."""
+CODE_WORDS = ("pin", "tan", "otp", "2fa", "cvv", "cvv2", "cvc")
+"""What short codes are called."""

@@ -1,0 +1,42 @@
+# ruff: noqa: E501 - lists of words read by the line
+"""What a way of writing an address is, and the pieces that all of them share."""
+
+import re
+from typing import Literal, NamedTuple
+
+
+class AddressFormat(NamedTuple):
+    """One way of writing: street and house number, postal code and town when they follow.
+
+    Attributes:
+        countries: two-letter codes.
+        form: what to look for; it begins with what is rare in a text.
+        gate: what the words are: ``tokens`` of the text, ``endings`` of words before a number, or
+            ``letters``, any of which must stand in a text that is not ASCII.
+        words: small letters; a text without any of these holds no such address.
+        lead: what may stand before it and belongs to it, matched up to the form's beginning.
+        asked: whether only those who ask for one of the countries mean it.
+    """
+
+    countries: frozenset[str]
+    form: re.Pattern[str]
+    gate: Literal["tokens", "endings", "letters"]
+    words: frozenset[str]
+    lead: re.Pattern[str] | None = None
+    asked: bool = False
+
+
+UPPER = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶŁĻŃŅŇŐŒŘŚŞŠŢŤŪŮŰŲŹŻŽȘȚ"
+NAME = rf"[{UPPER}][\w'’.-]{{0,40}}"
+TOWN = rf"{NAME}(?:[ -](?:am|an der|im|in|bei|ob der|sur|sous|de|del|della|di|do|da|la|le|les|aan|den)? ?{NAME}){{0,3}}"
+HOUSE = r"\d{1,4}(?:[ ]?[a-zA-Z](?![\w.'’])|[ ]?[-–/][ ]?\d{1,4}[a-zA-Z]?(?!\w)|[a-zA-Z]?)(?![\w%€$£]|[.,:]\d)"
+
+
+def after(code: str) -> str:
+    """Postal code and town, on this line or the next."""
+    return rf"(?:(?:,|[ ]?[–-]|\n|[ ])?[ ]?{code}[ ]+{TOWN})?"
+
+
+def split(words: str) -> tuple[str, ...]:
+    """Words of a list, the longest first; ``_`` stands for a space within one."""
+    return tuple(sorted((each.replace("_", " ") for each in words.split()), key=len, reverse=True))
