@@ -238,6 +238,12 @@ def test_openai_holds_weights_tools_and_parallel_calls(write, out):
     assert calling == {"messages": parallel, "tools": [TOOL], "parallel_tool_calls": True}
 
 
+def test_openai_results_have_no_name(write, out):
+    write("openai", CALLED)
+    result = lines(out / "train.jsonl")[0]["messages"][2]
+    assert result == said("tool", "9", tool_call_id="c1")
+
+
 def test_openai_leaves_out_names_that_its_api_refuses(write, out):
     named = [said("user", "Hi", name="Marla Quill"), said("assistant", "Hi", name="Wendel")]
     done = write("openai", named)

@@ -31,15 +31,19 @@ class OpenAI(Lines):
             value["tools"] = tools
         if any(len(each["tool_calls"] or ()) > 1 for each in row["messages"]):
             value["parallel_tool_calls"] = True
-        dropped = any(
-            each["name"] and not _NAME.fullmatch(each["name"]) for each in row["messages"]
-        )
-        return Record(value, frozenset({"names that the API refuses"} if dropped else ()))
+        unsaid = any(each["name"] and not _has_name(each) for each in row["messages"]
+                     if each["role"] != "tool")  # fmt: skip
+        return Record(value, frozenset({"names that the API refuses"} if unsaid else ()))
+
+
+def _has_name(message: dict[str, Any]) -> bool:
+    # a result has none in the API's schema: its call names the tool
+    name = message["name"]
+    return message["role"] != "tool" and bool(name and _NAME.fullmatch(name))
 
 
 def _message(message: dict[str, Any]) -> dict[str, Any]:
-    named = message["name"] and _NAME.fullmatch(message["name"])
-    chat = chat_message(message, keep=frozenset({"name"} if named else ()))
+    chat = chat_message(message, keep=frozenset({"name"} if _has_name(message) else ()))
     if message["role"] == "assistant":
         if message["train"] is not None:
             chat["weight"] = int(message["train"])
