@@ -92,6 +92,8 @@ def _seal(
             writer.write(frame, splits)
         counts, files, fingerprint = writer.close()
         reports = [tally.report for tally in flow.tallies]
+        if source.curated.report is not None:
+            reports.insert(0, source.curated.report)
         if not any(each.conversations for each in counts.values()):
             raise BuildError(*_nothing_left(source, reports))
         earlier = list_versions(workspace, spec.name)
@@ -109,6 +111,7 @@ def _seal(
             sources=sorted(source.sources),
             files=files,
             parent=earlier[-1].fingerprint if earlier else None,
+            curation=source.curated.record,
             code_version=__version__,
             seconds=_seconds(flow, started),
         )
@@ -157,6 +160,9 @@ def _keep_ledger(flow: Flow, version: DatasetVersion, workspace: Workspace) -> N
 def _nothing_left(source: Source, reports: list[StepReport]) -> tuple[str, str]:
     if source.store.is_empty():
         return "the store is empty", "import an export first: turnmill import FILE"
+    if not len(source) and source.curated.report is not None:
+        gone = source.curated.report.rows_in
+        return f"all {gone} conversations are excluded by hand", "see 'turnmill decisions'"
     if not len(source):
         return "no conversation fits the spec's 'where'", "run 'turnmill conversations'"
     worst = max(reports, key=lambda report: report.rows_in - report.kept)

@@ -52,6 +52,8 @@ class Where(_Value):
     participants: list[str] = Field(default=[], description="at least one of these takes part")
     since: datetime | None = Field(default=None, description="created at or after")
     until: datetime | None = Field(default=None, description="created before")
+    tags: list[str] = Field(default=[], description="carries at least one of these tags")
+    without_tags: list[str] = Field(default=[], description="carries none of these tags")
 
 
 class SplitSpec(_Value):
@@ -142,6 +144,13 @@ def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
     return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
 
 
+class Curation(_Value):
+    """What was decided by hand about the conversations of a version; see ``dataset.curate``."""
+
+    excluded: int = Field(description="conversations of the selection that are excluded by hand")
+    decisions: str = Field(description="sha256 over the decisions that made a difference")
+
+
 class SplitCounts(_Value):
     """Size of one split."""
 
@@ -171,6 +180,9 @@ class DatasetVersion(_Value):
     sources: list[str] = Field(description="sha256 of the exports the rows come from")
     files: dict[str, FileInfo] = Field(description="by path relative to the folder")
     parent: str | None = Field(default=None, description="fingerprint of the version before")
+    curation: Curation | None = Field(
+        default=None, description="decisions by hand that were applied, if any were"
+    )
     code_version: str = Field(description="turnmill's version")
     seconds: dict[str, float] = Field(
         default={}, description="what the build took, by step and in all; no part of the content"

@@ -6,6 +6,7 @@ from typing import Any, cast
 import polars as pl
 import pyarrow as pa
 
+from dataset.curate import curated
 from dataset.manifest import Where
 from dataset.rows import ROW_SCHEMA, to_row
 from ingest.store import Store
@@ -22,6 +23,7 @@ class Source:
 
     Attributes:
         store: that holds them.
+        curated: them, and what was excluded by hand.
         sources: sha256 of the exports that those read so far come from.
     """
 
@@ -30,9 +32,8 @@ class Source:
     ) -> None:
         self.sources: set[str] = set()
         self.store = store
-        self._ords = store.select_ords(
-            where.importers, where.participants, where.since, where.until
-        )
+        self.curated = curated(store, where)
+        self._ords = self.curated.ords
         self._on_progress = on_progress
         self._ids: list[pa.StringArray] = []
 

@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from ingest import columns
+from ingest.decisions import Decisions
 from ingest.errors import StoreError
 from ingest.importers.base import Reject
 from ingest.message import Conversation
@@ -81,6 +82,7 @@ class Store:
         self._db = connection
         self._memory = _MEMORY
         self.path = path
+        self.decisions = Decisions(connection)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -318,6 +320,16 @@ class Store:
         Raises:
             StoreError: none or several fit.
         """
+        ord_, _ = self.find(prefix)
+        with contextlib.closing(self.stream("ord = ?", [ord_])) as found:
+            return next(found)[0]
+
+    def find(self, prefix: str) -> tuple[int, str]:
+        """Order number and id of the conversation whose id is, or alone begins with, ``prefix``.
+
+        Raises:
+            StoreError: none or several fit.
+        """
         rows = self._db.execute(
             "SELECT ord, id FROM conversations WHERE starts_with(id, ?) "
             "ORDER BY id <> ?, id LIMIT 2",
@@ -329,8 +341,15 @@ class Store:
             )
         if len(rows) > 1 and rows[0][1] != prefix:
             raise StoreError(f"{prefix}: fits several conversations", "give more of the id")
-        with contextlib.closing(self.stream("ord = ?", [rows[0][0]])) as found:
-            return next(found)[0]
+        return int(rows[0][0]), str(rows[0][1])
+
+    def ids(self, where: Where) -> list[str]:
+        """The ids of all conversations that fit, in order of first import."""
+        clauses, values = _conditions(where)
+        rows = self._db.execute(
+            f"SELECT id FROM conversations c WHERE {' AND '.join(clauses)} ORDER BY ord", values
+        ).fetchall()
+        return [row[0] for row in rows]
 
     def stream(
         self, condition: str = "true", values: Sequence[Any] = ()

@@ -63,3 +63,24 @@ CREATE TABLE rejects (
     reason   VARCHAR NOT NULL,
     hint     VARCHAR NOT NULL
 );
+
+-- what the user decided by hand; only ever added to
+CREATE TABLE decisions (
+    number       BIGINT NOT NULL,  -- of the decision: one command, one number
+    time         TIMESTAMP NOT NULL,
+    who          VARCHAR NOT NULL,
+    action       VARCHAR NOT NULL, -- exclude, include, tag, untag, undo
+    conversation VARCHAR,          -- its id
+    tag          VARCHAR,
+    reason       VARCHAR,
+    undoes       BIGINT            -- number of the decision that an undo takes back
+);
+
+-- what must not come back, as salted hashes; the one row of kind 'salt' holds the salt
+CREATE TABLE forgotten (
+    kind   VARCHAR NOT NULL,       -- conversation, participant, text, salt
+    hash   VARCHAR NOT NULL,
+    length INTEGER,                -- of a text, in characters
+    quick  UBIGINT,                -- of a text: a hash that is cheap to look for
+    time   TIMESTAMP NOT NULL
+);

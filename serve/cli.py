@@ -237,6 +237,110 @@ def show(
         exports.show_conversation(found, branches=branches)
 
 
+Refs = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Ids or their beginnings.")
+]
+Search = Annotated[str | None, typer.Option("--search", help="All with this text.")]
+OfImporter = Annotated[str | None, typer.Option("--importer", help="All of this importer.")]
+OfParticipant = Annotated[
+    str | None, typer.Option("--participant", help="All with this participant.")
+]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why; kept in the journal.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; say what would be.")]
+
+
+def _decide(
+    action: Any, refs: list[str] | None, where: Any, home: Path | None, json: bool, **more: Any
+) -> None:
+    from serve.commands import curation
+    from serve.terminal import print_json
+
+    done = curation.run(action, refs or (), where, _workspace(home), **more)
+    print_json(curation.as_json(done)) if json else curation.show(done, dry_run=more["dry_run"])
+
+
+@app.command()
+def exclude(
+    refs: Refs = None,
+    search: Search = None,
+    importer: OfImporter = None,
+    participant: OfParticipant = None,
+    reason: Reason = None,
+    dry_run: DryRun = False,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Keep conversations out of every version built from now on; the store keeps them."""
+    from ingest.store import Where
+
+    where = Where(search, importer, participant)
+    _decide("exclude", refs, where, home, json, reason=reason, dry_run=dry_run)
+
+
+@app.command()
+def include(
+    refs: Refs = None,
+    search: Search = None,
+    importer: OfImporter = None,
+    participant: OfParticipant = None,
+    reason: Reason = None,
+    dry_run: DryRun = False,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Let excluded conversations take part again."""
+    from ingest.store import Where
+
+    where = Where(search, importer, participant)
+    _decide("include", refs, where, home, json, reason=reason, dry_run=dry_run)
+
+
+@app.command()
+def tag(
+    refs: Refs = None,
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="A tag; may be repeated.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the tags off.")] = False,
+    search: Search = None,
+    importer: OfImporter = None,
+    participant: OfParticipant = None,
+    reason: Reason = None,
+    dry_run: DryRun = False,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Tag conversations, for a spec's where.tags and where.without_tags."""
+    from ingest.store import Where
+
+    where = Where(search, importer, participant)
+    action = "untag" if remove else "tag"
+    _decide(action, refs, where, home, json, tags=tags or (), reason=reason, dry_run=dry_run)
+
+
+@app.command()
+def undo(
+    number: Annotated[int | None, typer.Argument(help="A decision; default the last.")] = None,
+    reason: Reason = None,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Take back an exclude, include, tag or undo."""
+    from serve.commands import curation
+    from serve.terminal import print_json
+
+    done = curation.undo(number, reason, _workspace(home))
+    print_json(done) if json else curation.show_undo(done)
+
+
+@app.command()
+def decisions(home: Home = None, json: AsJson = False) -> None:
+    """Show the journal of what was excluded, included and tagged by hand."""
+    from serve.commands import curation
+    from serve.terminal import print_json
+
+    entries = curation.journal(_workspace(home))
+    print_json(curation.journal_json(entries)) if json else curation.show_journal(entries)
+
+
 @app.command()
 def build(
     spec: Annotated[Path, typer.Argument(help="A dataset spec (TOML).")],

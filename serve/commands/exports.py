@@ -112,18 +112,23 @@ def show_rejects(rows: list[dict[str, Any]]) -> None:
 
 
 def conversations(workspace: Workspace, where: Where, limit: int) -> list[dict[str, Any]]:
-    """Conversations that fit."""
+    """Conversations that fit, and what was decided by hand about them."""
     with open_store(workspace.create().store) as store:
-        return store.list_conversations(where, limit)
+        rows = store.list_conversations(where, limit)
+        marks = store.decisions.marks([row["id"] for row in rows])
+    for row in rows:
+        row["excluded"], row["tags"] = marks.get(row["id"], (False, []))
+    return rows
 
 
 def show_conversations(rows: list[dict[str, Any]]) -> None:
     """Print a list of conversations."""
     cells = [
-        (row["id"], row["title"], row["messages"], (row["created_at"] or "")[:16], row["importer"])
+        (row["id"], row["title"], row["messages"], (row["created_at"] or "")[:16], row["importer"],
+         ", ".join([*(["excluded"] if row["excluded"] else []), *row["tags"]]))
         for row in rows
-    ]
-    headings = ("id", "title", "messages", "created", "importer")
+    ]  # fmt: skip
+    headings = ("id", "title", "messages", "created", "importer", "marks")
     terminal.table(f"Conversations ({len(rows)})", headings, cells, right=(2,))
 
 
