@@ -127,6 +127,7 @@ def test_croissant_lists_every_file_with_its_hash_and_every_column(version):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # its libraries warn
 def test_croissant_is_accepted_by_mlcroissant(version, tmp_path: Path):
     """Run where mlcroissant is installed; it is no dependency of ours."""
     mlcroissant = pytest.importorskip("mlcroissant")
