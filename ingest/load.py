@@ -16,10 +16,9 @@ import orjson
 from ingest import columns
 from ingest.archive import Export, open_export, shown
 from ingest.batch import Batch, collect_seldom
-from ingest.errors import ExportError
 from ingest.importers.base import Importer, ImportOptions, Reject
 from ingest.raw import keep_raw
-from ingest.registry import choose, sniff
+from ingest.registry import choose, sniff, unrecognised
 from ingest.store import Known, SourceRecord, Store
 from ingest.workers import read_batches
 
@@ -139,10 +138,7 @@ def find_exports(path: Path, format_name: str = "auto") -> list[tuple[Export, Im
         others = [(inner, kind) for inner, (mark, kind) in found if mark >= _SURE and kind != whole]
         return [(export, whole), *others]
     if not found:
-        raise ExportError(
-            f"{path}: nothing in this folder is recognised",
-            "run 'turnmill formats' for what is read; name one with --format if you know it",
-        )
+        raise unrecognised(export)
     return [(inner, kind) for inner, (_, kind) in found]
 
 

@@ -539,17 +539,17 @@ def read_block(block: Block, decode: Callable[[bytes], Any]) -> Iterator[Element
         decode: as for :func:`iter_array`.
 
     Raises:
-        BadCut: the block is not the last and does not end where an element does, or is damaged.
+        CutError: the block is not the last and does not end where an element does, or is damaged.
     """
     data = b"[" + block.data + (b"" if block.last else b"]")
     splitter = _Splitter(io.BytesIO(data), decode, len(data), MAX_ELEMENT)
     for item in splitter.array_of(block):
         if isinstance(item, Broken) and not block.last:
-            raise BadCut
+            raise CutError
         yield item
 
 
-class BadCut(Exception):
+class CutError(Exception):
     """A block that is not one run of whole elements."""
 
 

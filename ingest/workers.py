@@ -24,7 +24,7 @@ from ingest.batch import Batch, batches, collect_seldom
 from ingest.errors import UserError
 from ingest.importers.base import Array, ArrayImporter, Importer, ImportOptions, Item
 from ingest.registry import importer as importer_named
-from ingest.stream import BLOCK, BadCut, Block, Broken, iter_array, iter_blocks, read_block
+from ingest.stream import BLOCK, Block, Broken, CutError, iter_array, iter_blocks, read_block
 
 # a process that starts anew: DuckDB's and Arrow's threads do not survive a fork
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -154,7 +154,7 @@ def _read_one(
     elements = read_block(block, _reader.decode)
     try:
         return list(batches((_reader.item(name, each) for each in elements), source))
-    except BadCut:
+    except CutError:
         return None
 
 

@@ -16,7 +16,7 @@ from ingest.errors import ExportError
 from ingest.importers.base import ImportOptions
 from ingest.load import ImportReport, import_export
 from ingest.store import Where, open_store
-from ingest.stream import BadCut, Block, Broken, Element, iter_array, iter_blocks, read_block
+from ingest.stream import Block, Broken, CutError, Element, iter_array, iter_blocks, read_block
 
 decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -51,7 +51,7 @@ def test_blocks_hold_what_one_pass_finds_or_are_refused(items, size, indent, nes
     for block in blocks(raw, size, path):
         try:
             elements = list(read_block(block, decode))
-        except BadCut:  # inside an element: what came before is right all the same
+        except CutError:  # inside an element: what came before is right all the same
             assert found == in_one_pass(raw, path)[: len(found)]
             return
         found += elements
@@ -66,7 +66,7 @@ def test_a_plain_export_is_cut_where_elements_end():
 
 
 def test_a_block_that_ends_inside_an_element_is_refused():
-    with pytest.raises(BadCut):
+    with pytest.raises(CutError):
         list(read_block(Block(1, b'{"id": 1, "inner": [{"id": 2}', False, False), decode))
 
 
