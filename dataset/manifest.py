@@ -209,7 +209,8 @@ class DatasetVersion(_Value):
         Raises:
             VersionError: the version has no such split.
         """
-        with pq.ParquetFile(self.file(split)) as file:
+        # read ahead, the whole file would stay in memory to the end
+        with pq.ParquetFile(self.file(split), pre_buffer=False) as file:
             for batch in file.iter_batches(batch_size=1024):
                 yield from batch.to_pylist()
 

@@ -18,16 +18,18 @@ from export_ground import (
     TOOL,
     call,
     lines,
+    row,
     said,
     sealed,
 )
 
-from dataset.export.base import DatasetExportError
+from dataset.export.base import DatasetExportError, FormatOptions
 from dataset.export.losses import LOSSES
 from dataset.export.registry import FORMATS
 from dataset.export.write import EXPORT, DatasetExport, export_version
-from dataset.manifest import DatasetVersion, VersionError
+from dataset.manifest import DatasetVersion, FileInfo, VersionError
 from ingest.files import sha256_file
+from ingest.message import Message
 from ingest.workspace import Workspace
 from serve.cli import run
 
@@ -96,8 +98,8 @@ def test_a_split_of_which_nothing_fits_has_no_file(seal, tmp_path, out):
     split = {"validation": 0.3, "test": 0.0}
     where = {}
     for name in ("train", "validation"):
-        for row in seal(*talks, split=split).rows(name):
-            where[row["messages"][0]["content"], len(row["messages"])] = name
+        for each in seal(*talks, split=split).rows(name):
+            where[each["messages"][0]["content"], len(each["messages"])] = name
     chosen = [
         talk
         for talk in talks
@@ -145,6 +147,26 @@ def test_a_damaged_version_is_not_exported(seal, out):
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(VersionError, match="differs"):
         export_version(version, "openai", out)
+
+
+def test_a_version_of_something_else_than_conversations_is_not_exported(seal, out):
+    version = seal(PLAIN)
+    file = version.file("train")
+    pq.write_table(pq.read_table(file).rename_columns({"messages": "chosen"}), file)
+    info = FileInfo(sha256=sha256_file(file), bytes=file.stat().st_size)
+    version = version.model_copy(update={"files": {"data/train-00000.parquet": info}})
+    with pytest.raises(DatasetExportError, match="rows are no conversations"):
+        export_version(version, "parquet", out)
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_a_column_that_no_format_knows_does_not_leave(name):
+    outward = FORMATS[name](FormatOptions("mill"))
+    messages = [Message("user", "Is the rye in?"), Message("assistant", "It is.")]
+    known = row(*messages)
+    more = {**known, "removed": "Zwqx"}
+    more["messages"] = [{**each, "removed": "Zwqx"} for each in known["messages"]]
+    assert outward.record(more) == outward.record(known)
 
 
 def test_the_same_version_gives_the_same_bytes(seal, tmp_path):

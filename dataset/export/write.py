@@ -100,7 +100,8 @@ def export_version(
         base_model: for the trainer's config.
 
     Raises:
-        DatasetExportError: unknown format or loss, the folder is not empty, nothing fits.
+        DatasetExportError: unknown format or loss, the folder is not empty, nothing fits, or the
+            version holds something else than conversations.
         VersionError: the version is damaged.
     """
     make = format_named(format_name)
@@ -138,11 +139,20 @@ def _check_folder(out: Path) -> None:
 
 
 def _options(version: DatasetVersion, base_model: str | None) -> FormatOptions:
-    """What a format is made from, by a look at every message of the version."""
+    """What a format is made from, by a look at every message of the version.
+
+    Raises:
+        DatasetExportError: the version holds something else than conversations.
+    """
     used: set[str] = set()
     objects = True
     for split in version.splits:
-        with pq.ParquetFile(version.file(split)) as file:
+        with pq.ParquetFile(version.file(split), pre_buffer=False) as file:
+            if "messages" not in file.schema_arrow.names:
+                raise DatasetExportError(
+                    f"{version.ref}: its rows are no conversations",
+                    "outward formats hold conversations; use the version's own parquet files",
+                )
             for batch in file.iter_batches(columns=["messages"]):
                 messages = batch.column("messages").flatten()
                 calls = messages.field("tool_calls")
