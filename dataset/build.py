@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from dataset.flow import Flow, Progress
 from dataset.manifest import (
@@ -27,10 +28,10 @@ from dataset.read import Source
 from dataset.seal import VersionWriter
 from dataset.site import building_site
 from dataset.split import split_of
-from dataset.steps.base import StepContext
+from dataset.steps.base import ClusteringStep, StepContext
 from dataset.steps.registry import canonical, make, resolve
 from ingest.errors import UserError
-from ingest.files import write_json
+from ingest.files import write_json, write_whole
 from ingest.store import Store
 from ingest.version import __version__
 from ingest.workspace import Workspace
@@ -115,7 +116,7 @@ def _seal(
             code_version=__version__,
             seconds=_seconds(flow, started),
         )
-        _keep_ledger(flow, version, workspace)
+        _keep_beside(flow, version, workspace)
     write_json(hidden / MANIFEST, version.model_dump(mode="json", by_alias=True))
     hidden.rename(version.path)
     return version
@@ -147,14 +148,21 @@ def _placed(
         yield frame, pl.Series("split", names, pl.String)
 
 
-def _keep_ledger(flow: Flow, version: DatasetVersion, workspace: Workspace) -> None:
-    """Put what redaction took out into the workspace, where no published file lies."""
+def _keep_beside(flow: Flow, version: DatasetVersion, workspace: Workspace) -> None:
+    """Put into the workspace, where no published file lies, what was taken out for what."""
     table = flow.removed.table()
     if table is not None:
         from dataset.redact.ledger import write_ledger
 
         frame = pl.DataFrame(pl.from_arrow(table))
         write_ledger(workspace, version.name, version.fingerprint, frame)
+    for number, step in enumerate(flow.steps, 1):
+        if isinstance(step, ClusteringStep):
+            file = f"{number:02}-{step.name}.parquet"
+            with write_whole(
+                workspace.clusters / version.name / version.fingerprint / file
+            ) as clusters:
+                pq.write_table(step.clusters().to_arrow(), clusters, compression="zstd")
 
 
 def _nothing_left(source: Source, reports: list[StepReport]) -> tuple[str, str]:

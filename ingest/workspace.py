@@ -32,6 +32,11 @@ class Workspace:
         return self.home / "datasets"
 
     @property
+    def clusters(self) -> Path:
+        """``clusters/<name>/<fingerprint>/``: which conversation a build kept for which others."""
+        return self.home / "clusters"
+
+    @property
     def runs(self) -> Path:
         """``runs/<run id>/``: plan, record, metrics, checkpoints and adapter of each run."""
         return self.home / "runs"

@@ -105,6 +105,21 @@ def test_the_fingerprint_is_the_hash_of_rows_and_their_splits(fill, seal):
     assert version.fingerprint == hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def test_which_repetitions_were_dropped_lies_beside_the_version(fill, seal, store, workspace):
+    fill(1, 2, 3)
+    path = workspace.home / "again.json"
+    again = [gpt_talk(n, text=f"Question {n}?", conversation_id=f"again-{n}") for n in (2, 3)]
+    path.write_bytes(gpt_export(*again))
+    import_export(path, store)
+    version = seal()
+    file = workspace.clusters / "d" / version.fingerprint / "02-dedupe-exact.parquet"
+    pairs = pq.read_table(file).to_pylist()
+    assert {each["kept"] for each in pairs} <= set(places(version))
+    assert len(pairs) == 2 == version.steps[1].dropped["repeats an earlier one"]
+    assert not {each["dropped"] for each in pairs} & set(places(version))
+    assert {each.name for each in version.path.iterdir()} == {"data", "manifest.json"}
+
+
 def test_only_the_active_path_is_sealed(store, seal, tmp_path):
     talk = gpt_talk()
     talk["mapping"]["u"]["children"].insert(0, "b")

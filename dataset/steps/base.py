@@ -1,6 +1,6 @@
 """What a step of a build is: batches of conversations in, batches and reports out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from dataset.manifest import StepReport
 from ingest.store import Store
 from ingest.workspace import Workspace
+
+CLUSTERS_SCHEMA = pl.Schema({"kept": pl.String, "dropped": pl.String})
+"""Ids of a kept conversation and of one that was dropped for it."""
 
 EXAMPLES = 3
 """How many conversations a preview shows of each thing that a step does."""
@@ -59,11 +62,14 @@ class StepContext:
         store: the open store that is built from.
         workspace: where the store and the versions lie.
         seed: of the spec.
+        stand_ins: by the id of a conversation that is kept in place of an earlier one, the id of
+            that: it goes to the split where that would have gone. Steps add to it.
     """
 
     store: Store
     workspace: Workspace
     seed: int = 0
+    stand_ins: dict[str, str] = field(default_factory=dict)
 
 
 class Step(Protocol):
@@ -87,7 +93,7 @@ class Step(Protocol):
         """The model of its options."""
         ...
 
-    def __init__(self, options: Any, context: StepContext) -> None: ...
+    def __init__(self, options: Any, context: StepContext, /) -> None: ...
 
     def apply(self, frame: pl.DataFrame) -> StepResult:
         """Fold one batch."""
@@ -125,6 +131,15 @@ class SettlingStep(TwoPassStep, Protocol):
 
     def settle(self, rows: Rows) -> None:
         """Decide: after the last ``observe``, before the first ``apply``."""
+        ...
+
+
+@runtime_checkable
+class ClusteringStep(Step, Protocol):
+    """A step that keeps one conversation for several; which ones is kept in the workspace."""
+
+    def clusters(self) -> pl.DataFrame:
+        """Schema :data:`CLUSTERS_SCHEMA`, when all is done."""
         ...
 
 

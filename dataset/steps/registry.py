@@ -9,10 +9,12 @@ from pydantic import ValidationError
 from dataset.manifest import StepSpec
 from dataset.steps.base import Step, StepClass, StepContext, StepOptions, options_of
 from dataset.steps.dedupe_exact import DedupeExact
+from dataset.steps.dedupe_near import DedupeNear
 from dataset.steps.has_assistant import HasAssistant
+from dataset.steps.redact import Redact
 from ingest.errors import SpecError
 
-_BUILT_IN: tuple[StepClass, ...] = (HasAssistant, DedupeExact)
+_BUILT_IN: tuple[StepClass, ...] = (HasAssistant, DedupeExact, DedupeNear, Redact)
 
 ENTRY_POINTS = "turnmill.step"
 
