@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
+from ingest.damage import TOKEN, place_of, sound_until
 from ingest.loose import TOO_DEEP, loads_loose
 
 BLOCK = 4 << 20
@@ -26,22 +27,18 @@ MAX_ELEMENT = 512 << 20
 
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
-_BRACE, _CLOSE, _BRACKET, _QUOTE = b'{}]"'
+_BRACE, _BRACKET, _QUOTE = b'{]"'
 _HEAD = re.compile(rb'(?P<head>\{\s*"[^"\\]*")\s*:')
 _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _SCALAR = rb"(?:" + _STRING + rb"|[^\s\"{}\[\],]+)"
 _TWO_KEYS = re.compile(
     rb'\{\s*(?P<one>"[^"\\]*")\s*:\s*' + _SCALAR + rb'\s*,\s*(?P<two>"[^"\\]*")\s*:', re.DOTALL
 )
-# a quote alone is a string that the window cuts: what follows it is not structure
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]"]', re.DOTALL)
 _END_OF_SCALAR = re.compile(rb"[,\]}]")
 _TRIES = 3
 _FREE_MISSES = 8
 _REACH = 4096
 _OPENING = re.compile(rb",\s*(?=\{)")
-_LOOK_ON = 8 << 20
-"""Bytes after which a list that has not ended is no list inside an element."""
 _LOOKED_AT = 64 << 20
 """Bytes of looking on that one stretch of damage is worth."""
 _DAMAGED = "the element is damaged"
@@ -139,6 +136,7 @@ class _Splitter:
         self._base = 0
         self._eof = False
         self._nested = False
+        self._damaged = False
         self._sound = False  # whether an element was read: until then the first key may be damage
         self._head = b""  # '{"<first key>"' of the first object, as it is written
         self._like: re.Pattern[bytes] | None = None  # the same, however it is spaced
@@ -216,7 +214,7 @@ class _Splitter:
                 return
             if first == b"]":
                 rest = self._skip_space(start + 1)
-                if self._nested or rest == len(self._buf):
+                if rest == len(self._buf) or (self._nested and not self._is_inner(start)):
                     return
                 item, start = self._broken(rest, _AFTER_END)
             elif first == b",":
@@ -228,6 +226,16 @@ class _Splitter:
             if isinstance(item, Broken) and self._eof and start == len(self._buf):
                 return
             start = self._after(start)
+
+    def _is_inner(self, end: int) -> bool:
+        """Whether the bracket at ``end`` closes a list inside an element, which damage opened."""
+        if not self._damaged:
+            return False
+        while True:
+            place, _ = place_of(self._buf, end, eof=self._eof, nested=True)
+            if place != "more":
+                return place == "inner"
+            self._fill()
 
     def _descend(self, start: int, path: tuple[str, ...]) -> int | None:
         """Position of the ``[`` of the array at ``path``; None if the document has no such array.
@@ -325,14 +333,23 @@ class _Splitter:
                 self._sound = True
                 return Element(self._base + start, raw, value), end
             # an unclosed string turns text into brackets and back: trust only what leads on
-            if self._leads_on(end):
-                return Broken(self._base + start, self._base + end, _DAMAGED), end
-        return self._broken(start, _DAMAGED if end is not None else "the element has no end")
+            until = self._base + end if self._leads_on(end) else None
+            return self._broken(start, _DAMAGED, until)
+        return self._broken(start, "the element has no end")
 
-    def _broken(self, start: int, reason: str) -> tuple[Broken, int]:
-        """The damage at ``start`` up to the next element that decodes, or to the end."""
+    def _broken(self, start: int, reason: str, until: int | None = None) -> tuple[Broken, int]:
+        """The damage at ``start`` up to the next element that decodes, or to the end.
+
+        Args:
+            start: position in the window.
+            reason: as of :class:`Broken`.
+            until: place in the file at which the damage ends, unless an element begins before.
+        """
         offset = self._base + start
+        self._damaged = True
         resume = self._resume(start)
+        if until is not None:
+            resume = min(resume, max(until - self._base, 0))
         if not self._sound:
             self._head, self._like, self._boundary = b"", None, None
         if resume < len(self._buf) and reason != _AFTER_END:
@@ -376,8 +393,9 @@ class _Splitter:
 
     def _resume(self, start: int) -> int:
         """Read on to the next element that decodes; the end of the window if there is none."""
+        sound = sound_until(self._buf, start)
         while True:
-            begin = self._restart(start)
+            begin = self._restart(start, sound)
             if begin is not None:
                 return begin
             if self._eof:
@@ -386,18 +404,18 @@ class _Splitter:
                 half = len(self._buf) - self._max_element // 2
                 self._buf = self._buf[half:]
                 self._base += half
-                start = 0
+                start = sound = 0
             self._fill(len(self._buf) - start)
 
-    def _restart(self, start: int) -> int | None:
+    def _restart(self, start: int, sound: int) -> int | None:
         """Where the next element begins; None if the window does not show it.
 
         The damage may have taken the closing brace, so a comma before an object will do: before one
-        that begins like the first element, or one that is seen to lie in no other.
+        that is seen to lie in no other, or begins like the first element and is not seen to.
         """
         over = self._eof or len(self._buf) - start > self._max_element
         worth = _LOOKED_AT
-        for match in _OPENING.finditer(self._buf, start):
+        for match in _OPENING.finditer(self._buf, sound):
             begin = match.end()
             like = self._like is not None and self._like.match(self._buf, begin) is not None
             if not like and worth <= 0:
@@ -410,40 +428,15 @@ class _Splitter:
                 continue
             if self._try(self._buf[begin:end]) is None:
                 continue
-            if like:
+            if worth <= 0:
                 return begin
-            is_outermost, looked = self._look_on(end)
-            if is_outermost:
-                return begin
-            if is_outermost is None and not over:
-                return None
+            place, looked = place_of(self._buf, end, eof=self._eof, nested=self._nested)
             worth -= looked
+            if place == "more" and not over:
+                return None
+            if place == "outer" or (like and place != "inner"):
+                return begin
         return None
-
-    def _look_on(self, end: int) -> tuple[bool | None, int]:
-        """Whether what ends here lies in the array itself, and how many bytes were looked at.
-
-        It does if the brackets that close after it are the array's and those of the objects around
-        it, and the file ends with them. None: the window ends before.
-        """
-        closed = 0
-        depth = 0
-        until = min(len(self._buf), end + _LOOK_ON)
-        for match in _TOKEN.finditer(self._buf, end, until):
-            token = self._buf[match.start()]
-            if token in b"{[":
-                depth += 1
-            elif token in b"}]" and depth:
-                depth -= 1
-            elif token in b"}]":
-                if token != (_BRACKET if closed == 0 else _CLOSE) or (closed and not self._nested):
-                    return False, match.end() - end
-                closed += 1
-        if until < len(self._buf):
-            return closed == 0, _LOOK_ON
-        if not self._eof:
-            return None, until - end
-        return closed > self._nested, until - end
 
     def _try(self, raw: bytes) -> Any:
         try:
@@ -561,7 +554,7 @@ def _scan_tokens(buf: bytes, position: int, depth: int) -> tuple[int, int, bool]
         to go on from once more bytes are there.
     """
     end = position
-    for match in _TOKEN.finditer(buf, position):
+    for match in TOKEN.finditer(buf, position):
         token = buf[match.start()]
         if token == _QUOTE and match.end() - match.start() == 1:
             return match.start(), depth, False

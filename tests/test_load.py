@@ -386,7 +386,7 @@ def test_a_folder_with_nothing_known_is_an_error(store, tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
     (folder / "a.png").write_bytes(b"\x89PNG\0")
-    with pytest.raises(ExportError, match="nothing in this folder"):
+    with pytest.raises(ExportError, match="no importer recognises this folder"):
         import_export(folder, store)
 
 
