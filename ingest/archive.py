@@ -231,6 +231,8 @@ def _look_into(packed: ZipBytes, where: str, prefix: str, found: _Found) -> None
         name = prefix + _zip_name(info)
         if reason := _refusal(info):
             found.skipped.append((name, reason))
+        elif not info.filename:  # of which zipfile cannot tell whether it is a folder
+            found.skipped.append((name, "it has no name"))
         elif info.is_dir() or _is_junk(name):
             continue
         elif refused := _unsupported(f"{where}: {_zip_name(info)}", info):

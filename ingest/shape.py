@@ -56,6 +56,8 @@ _MEDIA = {
 }  # fmt: skip
 _TEXT = {".json", ".jsonl", ".txt"}
 _LOOKED_AT = 64
+_RETRIES = 4
+_BINARY = (b"SQLite format 3", b"PAR1", b"\x89PNG", b"%PDF")
 
 
 def like(export: Export, test: Callable[[Peek], bool]) -> Iterator[Member]:
@@ -113,9 +115,17 @@ def peek_bytes(head: bytes, *, whole: bool) -> Peek:
 def _decode(head: bytes) -> str | None:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return head[: len(head) // 2 * 2].decode("utf-16", "replace").lstrip("\ufeff")
-    if b"\0" in head:
+    if b"\0" in head and _is_binary(head):
         return None
     return head.decode("utf-8-sig", "replace")
+
+
+def _is_binary(head: bytes) -> bool:
+    """Whether bytes with NUL among them are no damaged text."""
+    if head.startswith(_BINARY):
+        return True
+    begin = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:2]
+    return not (begin[:1] in (b"{", b"[") and b"\0" not in begin) and head.count(0) * 8 > len(head)
 
 
 def _json_lines(text: str, *, whole: bool) -> list[Any]:
@@ -135,22 +145,34 @@ def _json_lines(text: str, *, whole: bool) -> list[Any]:
 def _partial_json(text: str) -> Any:
     """Decode a JSON text that may be cut off: what is complete is kept, the rest closed.
 
-    Where a later element is damaged, what comes before it still tells the format.
+    Where it is damaged further on, what comes before still tells the format.
     """
-    for cut in _cuts(text):
+    limit = len(text)
+    for _ in range(_RETRIES):
+        cut, first = _cut(text, limit)
         try:
-            return json.loads(cut, strict=False)
+            found = json.loads(cut, strict=False)
+        except json.JSONDecodeError as error:
+            if not 0 < error.pos < limit:
+                break
+            limit = error.pos
         except (ValueError, RecursionError):
-            continue
-    return None
+            break
+        else:
+            # an opening bracket alone, and then something else, is no JSON
+            return found if found or limit == len(text) else None
+    try:
+        return json.loads(first, strict=False)
+    except (ValueError, RecursionError):
+        return None
 
 
-def _cuts(text: str) -> Iterator[str]:
-    """The longest beginning that brackets can close, then the one that ends with an element."""
+def _cut(text: str, limit: int) -> tuple[str, str]:
+    """The longest beginning that brackets can close, and the one that ends with an element."""
     stack: list[str] = []
     cut, closers = 0, ""
-    first: tuple[int, str] | None = None
-    for match in _TOKEN.finditer(text):
+    first = ""
+    for match in _TOKEN.finditer(text, 0, limit):
         token = match.group()
         if token in "{[":
             stack.append("}" if token == "{" else "]")
@@ -162,12 +184,10 @@ def _cuts(text: str) -> Iterator[str]:
             cut, closers = match.end(), "".join(reversed(stack))
             if not stack:
                 break
-            if len(stack) == 1 and first is None:
-                first = cut, closers
+            if len(stack) == 1 and not first:
+                first = text[:cut] + closers
         elif token == '"':
             break
         elif token == ",":
             cut, closers = match.start(), "".join(reversed(stack))
-    yield text[:cut] + closers
-    if first is not None:
-        yield text[: first[0]] + first[1]
+    return text[:cut] + closers, first

@@ -37,11 +37,11 @@ def from_apple(value: int | None) -> datetime | None:
         return None
     seconds = value / 1e9 if abs(value) > 1e11 else float(value)
     found = _APPLE_EPOCH + timedelta(seconds=seconds)
-    return found if found.timestamp() < _LAST else None
+    return found if _FIRST <= found.timestamp() < _LAST else None
 
 
 def from_iso(text: str | None) -> datetime | None:
-    """The time of an ISO 8601 text: aware if it states an offset, else naive; None if it is none.
+    """The time of an ISO 8601 text: UTC if it states an offset, else naive; None if it is none.
 
     ``Z``, a blank in place of ``T`` and more than six digits of seconds are read too.
     """
@@ -51,7 +51,15 @@ def from_iso(text: str | None) -> datetime | None:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
         return None
-    return found if 1980 <= found.year < 2200 else None
+    return in_utc(found) if 1980 <= found.year < 2200 else None
+
+
+def in_utc(time: datetime) -> datetime:
+    """An aware time in UTC, as the store keeps it; a naive one as it is.
+
+    With its offset the same moment would hash differently before the store and after it.
+    """
+    return time if time.tzinfo is None or time.tzinfo is UTC else time.astimezone(UTC)
 
 
 def from_any(value: object) -> datetime | None:
@@ -79,7 +87,7 @@ def sort_key(time: datetime | None) -> float:
 
 
 def in_zone(time: datetime | None, zone: str | None) -> datetime | None:
-    """A naive time as local to ``zone``; aware times and no zone leave it as it is.
+    """A naive time as local to ``zone``, in UTC; aware times and no zone leave it as it is.
 
     Raises:
         UserError: there is no such zone.
@@ -87,7 +95,9 @@ def in_zone(time: datetime | None, zone: str | None) -> datetime | None:
     if time is None or zone is None or time.tzinfo is not None:
         return time
     try:
-        return time.replace(tzinfo=ZoneInfo(zone))
+        return time.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    except OverflowError:  # of the year 1 or 9999: a damaged date
+        return time
     except (ZoneInfoNotFoundError, ValueError):
         raise UserError(
             f"--tz {zone}: unknown zone", "use an IANA name such as Europe/Berlin"

@@ -105,6 +105,16 @@ def test_names_that_lead_out_are_skipped_with_the_reason(tmp_path, name):
     assert "leads out" in reason
 
 
+def test_an_entry_without_a_name_costs_no_other(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(zipfile.ZipInfo(""), b"1")
+        file.writestr("good.json", b"2")
+    export = open_export(path)
+    assert [member.name for member in export.members] == ["good.json"]
+    assert export.skipped == (("", "it has no name"),)
+
+
 def test_links_in_a_zip_are_skipped(tmp_path):
     info = zipfile.ZipInfo("link.json")
     info.external_attr = (stat.S_IFLNK | 0o777) << 16

@@ -239,3 +239,12 @@ def test_known_by_shape(tmp_path):
     assert marks(b'[{"ID": 1, "Timestamp": "", "Contents": ""}]') == (False, True)
     assert marks(b'{"messages": [], "name": "x"}') == (False, False)
     assert marks(b"ID,Name\r\n") == (False, False)
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\r\n"])
+def test_dsc6_lines_of_other_files_may_end_in_any_way(tmp_path, end):
+    path = tmp_path / "x"
+    path.write_bytes(f"one two{end}three,four{end}".encode())
+    assert DiscordPackage().sniff(open_export(path)) == 0
+    path.write_bytes(CSV.replace("\r\n", end).encode())
+    assert DiscordPackage().sniff(open_export(path)) > 0.9

@@ -283,3 +283,12 @@ def test_the_sample_is_what_its_generator_writes(tmp_path: Path) -> None:
     found.close()
     assert guids == [row[1] for row in make.ROWS]
     del sys.modules["make"]
+
+
+def test_ims_values_of_other_types_stand_in_no_column_of_text(chat_db: Make) -> None:
+    path = chat_db(
+        {"text": "a", "guid": 7, "thread_originator_guid": 7.5},
+        {"text": "b", "is_from_me": 1, "guid": b"\x00\xff", "thread_originator_guid": b"x"},
+    )
+    found = messages(path)
+    assert [(m.source_id, m.parent_id) for m in found] == [("7", "7.5"), (None, None)]

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -352,8 +352,9 @@ def test_wxc_quotes_that_never_close_end_at_a_limit(write: Write) -> None:
 def test_times_without_a_zone_take_the_stated_one_and_keep_their_ids(write: Write) -> None:
     path = write("x.csv", wechat({}))
     plain, zoned = only(read(WeChat(), path)), only(read(WeChat(), path, tz="Asia/Shanghai"))
-    assert zoned.created_at is not None
-    assert zoned.created_at.utcoffset() == timedelta(hours=8)
+    assert plain.created_at is not None
+    eight = timezone(timedelta(hours=8))
+    assert zoned.created_at == plain.created_at.replace(tzinfo=eight)
     assert plain.id == zoned.id
 
 

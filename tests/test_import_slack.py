@@ -289,3 +289,9 @@ def test_it_is_known_by_shape_and_not_by_name(tmp_path: Path, name):
     assert Slack().sniff(open_export(path)) > 0.9
     path.write_text(json.dumps([{"type": "message", "date": "2020"}]))
     assert Slack().sniff(open_export(path)) == 0
+
+
+def test_slk_a_member_that_is_no_id_is_no_name(items):
+    dms = [{"id": "D1", "members": [["U1"], None, "U1", {"id": 1}, 7]}]
+    found = items({"D1/2015-06-12.json": [message()], "users.json": USERS, "dms.json": dms})
+    assert [each.title for each in found if isinstance(each, Conversation)] == ["Anna, 7"]

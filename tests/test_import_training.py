@@ -332,6 +332,12 @@ def test_an_unknown_speaker_is_a_reject_that_names_him(items):
     assert "canary" not in reject.reason
 
 
+def test_a_speaker_that_may_be_text_is_not_quoted(items):
+    _, reject = items(SHAREGPT, {"conversations": [human("x", "Who barks?")]})
+    assert isinstance(reject, Reject)
+    assert "barks" not in reject.reason
+
+
 # Alpaca
 
 

@@ -220,3 +220,9 @@ def test_it_is_known_by_shape(tmp_path, raw, sure):
     path = tmp_path / "any.name"
     path.write_bytes(raw)
     assert (OpenAIMessages().sniff(open_export(path)) > 0) is sure
+
+
+@pytest.mark.parametrize("role", ["Who barks?", "Когда-открыто", "x" * 24, ["a"], 7])
+def test_a_role_that_may_be_text_is_not_quoted(items, role):
+    (reject,) = items(jsonl({"messages": [{"role": role, "content": "x"}]}))
+    assert reject.reason.endswith("the unknown role ?")

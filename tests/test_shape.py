@@ -30,7 +30,7 @@ CASES = [
     (b"plain text", "text", []),
     (b"caf\xe9", "text", []),
     (b"PK\x03\x04\x00\x00", "binary", []),
-    (b'{"a": "\x00"}', "binary", []),
+    (b'{"a": "\x00"}', "object", ["a"]),
     ('[{"a": 1}]'.encode("utf-16"), "array", ["a"]),
     ("plain".encode("utf-16"), "text", []),
     ("plain".encode("utf-16")[:-1], "text", []),
@@ -77,3 +77,16 @@ def test_one_long_first_line_shows_its_keys():
     look = peek_bytes(b'{"messages": [{"role": "user", "content": "' + b"x" * 500, whole=False)
     assert look.kind == "object"
     assert look.first["messages"][0]["role"] == "user"
+
+
+@pytest.mark.parametrize("odd", [b"\0", b"\xff\xfe", b'"', b"]", b"tru", b"\0" * 40])
+def test_what_stands_before_damage_still_tells_the_format(odd):
+    head = b'{"type": "list", "pages": {"page": 1}, "cases": [{"id": 1, "parts": [' + odd
+    look = peek_bytes(head + b'{"id": 2}]}]}', whole=True)
+    assert look.first["cases"][0]["id"] == 1
+
+
+def test_text_with_a_nul_is_text_and_a_database_is_none():
+    assert peek_bytes(b"12.01.18, 10:00 - Anna: h\0i", whole=True).kind == "text"
+    assert peek_bytes(b"SQLite format 3\0 and some text", whole=True).kind == "binary"
+    assert peek_bytes(b"abc" + b"\0" * 50, whole=True).kind == "binary"

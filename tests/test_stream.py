@@ -159,6 +159,52 @@ def test_several_bad_elements_cost_only_themselves(places, kind, block):
     assert good == [f"t{number}" for number in range(30) if number not in places]
 
 
+PART = {"type": "part", "id": 1, "body": "x"}
+CASE = {"type": "case", "id": 1, "parts": [PART, PART, PART], "state": "open"}
+
+
+@pytest.mark.parametrize("block", [16, 1 << 22])
+@pytest.mark.parametrize("spaces", [None, 1])
+@pytest.mark.parametrize("damage", [b'"case', b'"id"', b'"parts": [', b'"open"'])
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_the_insides_of_a_damaged_element_are_no_elements(block, spaces, damage, place):
+    """Its parts begin as it does, and any object decodes."""
+    cases = [json.dumps(CASE | {"id": number}, indent=spaces).encode() for number in range(4)]
+    cases[place] = cases[place].replace(damage, b"\xff{", 1)
+    raw = b'{"total": 4, "cases": ' + array(cases) + b', "next": [{"type": "page"}]}'
+    items = list(iter_array(io.BytesIO(raw), decode_object, path=("cases",), block=block))
+    found = [item.value["id"] for item in items if isinstance(item, Element)]
+    assert found == [number for number in range(4) if number != place]
+    assert len(items) == 4
+
+
+@pytest.mark.parametrize("block", [16, 1 << 22])
+@pytest.mark.parametrize(
+    "text", [b'{"tXtle": "t", "body": [" ]}', b'{"tit', b'"title": 1, {}', b"{]"]
+)
+def test_damage_in_the_first_key_of_the_file_costs_no_other(block, text):
+    items = split(array([text, *talks(9)]), decode_talk, block=block)
+    found = [i.value.title for i in items if isinstance(i, Element) and i.value is not None]
+    assert found == [f"t{number}" for number in range(9)]
+
+
+@pytest.mark.parametrize("block", [16, 1 << 22])
+def test_after_damage_elements_that_begin_unlike_the_first_are_found(block):
+    others = [b'{"body": [], "title": "a"}', b'{ "body": ["x"], "title": "b"}', talk(7)]
+    items = split(
+        array([talk(0), b'{"title": "t, "body": ["x"]}', *others]), decode_talk, block=block
+    )
+    found = [item.value.title for item in items if isinstance(item, Element)]
+    assert found == ["t0", "a", "b", "t7"]
+
+
+@pytest.mark.parametrize("cut", range(2, 40))
+def test_a_cut_off_end_gives_no_elements_of_its_own(cut):
+    raw = array([json.dumps(CASE).encode()] * 3)
+    items = split(raw[:-cut])
+    assert [type(item) for item in items] == [Element, Element, Broken]
+
+
 # -- shapes that mislead the fast path -----------------------------------------------------------
 
 

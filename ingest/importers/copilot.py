@@ -18,7 +18,7 @@ from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject, Ski
 from ingest.importers.records import certainty, ours
 from ingest.message import Conversation, Message, Role, conversation_id
 from ingest.shape import peek
-from ingest.times import from_iso, in_zone
+from ingest.times import from_iso, in_utc, in_zone
 
 _HEADERS = {
     ("conversation", "time", "author", "message"),
@@ -163,8 +163,8 @@ def _from_dashboard(text: str, options: ImportOptions) -> datetime | None:
     date = "%d/%m/%Y" if options.date_order == "dmy" else "%m/%d/%Y"
     for clock in ("%H:%M:%S %z", "%I:%M:%S %p %z", "%H:%M:%S", "%I:%M:%S %p"):
         try:
-            return datetime.strptime(text, f"{date} {clock}")
-        except ValueError:
+            return in_utc(datetime.strptime(text, f"{date} {clock}"))
+        except (ValueError, OverflowError):
             continue
     return None
 

@@ -5,6 +5,7 @@ One side of a talk is no talk: the messages are stored, but none is ever trained
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -63,7 +64,8 @@ class DiscordPackage:
 
 def _is_ours(look: Peek) -> bool:
     if look.kind == "text":
-        return next(csv.reader([look.text.partition("\n")[0].strip()]), [])[:4] == _COLUMNS
+        header = re.split("[\r\n]", look.text.strip(), maxsplit=1)[0]
+        return next(csv.reader([header]), [])[:4] == _COLUMNS
     first = look.first_of("") if look.kind == "array" else {}
     return set(_COLUMNS[:3]) <= first.keys()
 

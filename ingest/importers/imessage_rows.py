@@ -19,6 +19,13 @@ _MESSAGE = (
     "thread_originator_guid", "date_edited", "date_retracted", "subject", "service",
     "balloon_bundle_id", "expressive_send_style_id", "other_handle",
 )  # fmt: skip
+_TEXTS = {
+    "guid", "associated_message_guid", "associated_message_emoji", "group_title",
+    "thread_originator_guid", "service", "balloon_bundle_id", "expressive_send_style_id",
+    "subject", "filename", "transfer_name", "mime_type", "display_name", "chat_identifier",
+    "service_name",
+}  # fmt: skip
+_BLOBS = {"text", "attributedBody", "message_summary_info"}
 _CHAT = ("ROWID", "guid", "chat_identifier", "display_name", "service_name")
 _ATTACHMENT = ("guid", "filename", "transfer_name", "mime_type", "total_bytes")
 TABLES = ("message", "handle", "chat", "chat_message_join")
@@ -48,7 +55,8 @@ def is_imessage(db: sqlite3.Connection) -> bool:
 def chats(db: sqlite3.Connection) -> Iterator[Chat]:
     """The chats, then what lies in none."""
     joined = "m.ROWID IN (SELECT message_id FROM chat_message_join WHERE chat_id = ?)"
-    for row in list(rows(db, f"SELECT {_columns(db, 'chat', _CHAT)} FROM chat t ORDER BY ROWID")):
+    query = f"SELECT {_columns(db, 'chat', _CHAT)} FROM chat t ORDER BY ROWID"
+    for row in map(_typed, list(rows(db, query))):
         name = row["display_name"] or row["chat_identifier"] or f"chat {row['ROWID']}"
         yield Chat(row["guid"] or str(name), str(name), joined, row["ROWID"])
     lost = "SELECT DISTINCT handle_id FROM message m WHERE {} ORDER BY handle_id"
@@ -74,7 +82,7 @@ def messages(db: sqlite3.Connection, chat: Chat, *, tapbacks: bool) -> Iterator[
         f"SELECT {_columns(db, 'message', _MESSAGE)} FROM message t"
         f" WHERE {chat.where.replace('m.', 't.')} AND {kind} = ? ORDER BY date, ROWID"
     )
-    return rows(db, query, [chat.value, int(tapbacks)])
+    return map(_typed, rows(db, query, [chat.value, int(tapbacks)]))
 
 
 def attachments(db: sqlite3.Connection, message: int) -> list[dict[str, Any]]:
@@ -86,7 +94,20 @@ def attachments(db: sqlite3.Connection, message: int) -> list[dict[str, Any]]:
         " JOIN message_attachment_join j ON j.attachment_id = t.ROWID WHERE j.message_id = ?"
         " ORDER BY t.ROWID"
     )
-    return list(rows(db, query, [message]))
+    return [_typed(row) for row in rows(db, query, [message])]
+
+
+def _typed(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with what its columns are for: SQLite lets any value stand in any column."""
+    return {name: _cell(name, value) for name, value in row.items()}
+
+
+def _cell(name: str, value: Any) -> Any:
+    if name in _BLOBS or value is None:
+        return value
+    if isinstance(value, bytes):
+        return None
+    return str(value) if name in _TEXTS else value
 
 
 def _known(db: sqlite3.Connection, table: str) -> set[str]:

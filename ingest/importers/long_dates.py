@@ -4,6 +4,8 @@ import re
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
+from ingest.times import in_utc
+
 _NAMES = (
     "january february march april may june july august september october november december",
     "jan feb mar apr may jun jul aug sep oct nov dec",
@@ -56,10 +58,10 @@ def from_long_date(text: str | None) -> datetime | None:
         hour = hour % 12 + (12 if half["pm"] else 0)
     minute = int(clock["m"] or clock["cm"])
     try:
-        return datetime(
-            *date, hour, minute, int(clock["s"] or clock["cs"] or 0), tzinfo=_zone(rest)
+        return in_utc(
+            datetime(*date, hour, minute, int(clock["s"] or clock["cs"] or 0), tzinfo=_zone(rest))
         )
-    except ValueError:  # a field is out of range: no date
+    except (ValueError, OverflowError):  # a field is out of range: no date
         return None
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ingest.importers.mail_text import Written, split_html, split_text, unflowed
 from ingest.importers.media import media_kind
 from ingest.message import Attachment
+from ingest.times import in_utc
 
 _ID = re.compile(r"<[^<>\s]+>")
 
@@ -96,7 +97,7 @@ def sent_at(mail: Message) -> datetime | None:
         found = parsedate_to_datetime(header(mail, "Date"))
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return found if 1980 <= found.year < 2200 else None
+    return in_utc(found) if 1980 <= found.year < 2200 else None
 
 
 def content_of(mail: Message) -> Content:

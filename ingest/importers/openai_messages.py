@@ -16,6 +16,7 @@ from ingest.importers.training import (
     rest,
     sniff_records,
     tools_text,
+    word,
 )
 from ingest.message import ROLES, Attachment, Conversation, Message, ToolCall, conversation_id
 
@@ -80,8 +81,7 @@ def _message(source: Any, at: int) -> Message:
         raise RecordError(f"message {at} is not an object")
     role = source.get("role")
     if role not in _ROLES:
-        known = role if isinstance(role, str) and len(role) < 24 else "?"
-        raise RecordError(f"message {at} has the unknown role {known!r}")
+        raise RecordError(f"message {at} has the unknown role {word(role)}")
     content, attachments, unknown = _content(source.get("content"), at)
     extra = {key: value for key, value in source.items() if key not in _MESSAGE_KEYS}
     if unknown:

@@ -23,6 +23,7 @@ from ingest.importers.training import (
     rest,
     sniff_records,
     tools_text,
+    word,
 )
 from ingest.message import Conversation, Message, Role, ToolCall, conversation_id
 
@@ -112,8 +113,7 @@ def _message(turn: Any, at: int, calls: deque[tuple[str, str]]) -> Message:
     speaker = turn.get(who)
     role = _ROLES.get(speaker) if isinstance(speaker, str) else None
     if role is None:
-        known = speaker if isinstance(speaker, str) and len(speaker) < 24 else "?"
-        raise RecordError(f"turn {at} has the unknown speaker {known!r}")
+        raise RecordError(f"turn {at} has the unknown speaker {word(speaker)}")
     value = turn.get(what)
     extra = rest(turn, who, what, *(mask for mask in _MASKS if _mask(turn.get(mask)) is not None))
     if value is not None and not isinstance(value, str):

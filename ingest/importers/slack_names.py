@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from ingest.archive import Member
 from ingest.importers.base import Reject
-from ingest.importers.fields import object_of, text_of
+from ingest.importers.fields import name_of, object_of, text_of
 from ingest.importers.records import records
 from ingest.shape import Peek, peek
 
@@ -34,7 +34,7 @@ class Names:
     def __init__(self) -> None:
         self.by_id: dict[str, str] = {"USLACKBOT": "Slackbot"}
         self.channels: dict[str, Channel] = {}
-        self._members: dict[str, list[Any]] = {}
+        self._members: dict[str, list[str]] = {}
 
     def read(self, member: Member) -> None:
         """Take a list of users or channels; other files say nothing here."""
@@ -57,7 +57,8 @@ class Names:
             self.by_id[key] = name
         self.channels[name or key] = Channel(key, name or "", not name)
         members = entry.get("members")
-        self._members[key] = members if isinstance(members, list) else []
+        ids = map(name_of, members) if isinstance(members, list) else ()
+        self._members[key] = [id_ for id_ in ids if id_]
 
     def channel(self, folder: str) -> Channel:
         """The channel of a folder; one that no list names goes by its folder."""
@@ -65,7 +66,7 @@ class Names:
         if found.title and not found.title.startswith("mpdm-"):
             return found
         people = [self.by_id.get(each, each) for each in self._members.get(found.id, ())]
-        return Channel(found.id, ", ".join(map(str, people)) or folder, is_direct=True)
+        return Channel(found.id, ", ".join(people) or folder, is_direct=True)
 
 
 def _shown(user: dict[str, Any]) -> str | None:

@@ -5,6 +5,7 @@ file; a format only says which records are its own and what conversation one of 
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,11 +29,18 @@ _MEND = "mend or delete the record"
 _FIRST_LINE = 8 << 20
 """Bytes of the longest first line that is read to tell a format."""
 
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,22}")
+
 _decode = msgspec.json.Decoder(Source).decode
 
 
 class RecordError(ValueError):
     """Why a record is no conversation; its text holds no content."""
+
+
+def word(value: Any) -> str:
+    """A value as a reason may show it: one short word in quotes, else ``?``, for it may be text."""
+    return repr(value) if isinstance(value, str) and _WORD.fullmatch(value) else "?"
 
 
 def sniff_records(export: Export, is_ours: Callable[[Source], bool]) -> float:

@@ -1,7 +1,7 @@
 """Writes the invented DiscordChatExporter files and what they should become: ``python make.py``."""
 
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import msgspec
@@ -25,6 +25,10 @@ def key(minute):
 
 def at(minute):
     return START + timedelta(minutes=minute)
+
+
+def in_utc(minute):
+    return at(minute).astimezone(UTC).isoformat()
 
 
 def raw(minute, author, content, kind="Default", **more):
@@ -115,7 +119,7 @@ PART_2 = [
 
 def conversation(channel, guild, first, messages, participants, **more):
     minute, author = first
-    native = f"{channel['id']}|{at(minute).isoformat()}|{AUTHORS[author][2]}"
+    native = f"{channel['id']}|{in_utc(minute)}|{AUTHORS[author][2]}"
     metadata = {
         "guild": guild["id"],
         "guild_name": guild["name"],
@@ -145,7 +149,7 @@ def expected():
         [
             said(1, "tobin", "Do you still have spelt?\nTwo sacks", extra={
                 "reactions": REACTIONS,
-                "parts": [[at(1).isoformat(), 24], [at(2).isoformat(), 9]],
+                "parts": [[in_utc(1), 24], [in_utc(2), 9]],
                 "part_ids": [key(1), key(2)]}),
             said(3, "mill", "Good grain to you! Yes, two sacks.", parent_id=key(1),
                  extra={"type": "Reply"}),
@@ -159,7 +163,7 @@ def expected():
                 "embeds": [{"title": "Spelt", "description": "3.80 crowns"}]}),
         ],
         people("tobin", "mill", "marla"),
-        events=[[at(0).isoformat(), "Tobin-2 (Bakery): Joined the server."]],
+        events=[[in_utc(0), "Tobin-2 (Bakery): Joined the server."]],
     )  # fmt: skip
     yield conversation(
         ORDERS, GUILD, (70, "tobin"),
