@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -103,6 +103,9 @@ class DatasetSpec(_Value):
     """What is asked of a build; read from a TOML file, unknown keys refused."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$", description="the dataset's name")
+    kind: Literal["chat", "preference"] = Field(
+        default="chat", description="a row is a conversation, or a pair of answers to one prompt"
+    )
     where: Where = Field(default=Where(), description="selection from the store")
     steps: list[StepSpec] = Field(
         default=[StepSpec(name="has-assistant"), StepSpec(name="dedupe-exact")],

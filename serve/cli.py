@@ -369,6 +369,38 @@ def versions(home: Home = None, json: AsJson = False) -> None:
 
 
 @app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A dataset version.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The version to compare with it.")],
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page that needs nothing else.")
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=0,
+            help="Changed conversations shown; default 20, on a page 500, in JSON all.",
+        ),
+    ] = None,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Compare two dataset versions: conversations, messages, splits, rules, what steps did."""
+    from serve.commands import diff as commands
+    from serve.terminal import note, safe
+
+    found = commands.run(before, after, _workspace(home))
+    if html is not None:
+        commands.write_page(found, html, limit)
+        note(f"written: {safe(html)}")
+    if json:
+        commands.print_as_json(found, limit)
+    elif html is None:
+        commands.show(found, limit)
+
+
+@app.command()
 def export(
     ref: Annotated[str, typer.Argument(metavar="VERSION", help="A dataset version.")],
     format_name: Annotated[
