@@ -1,9 +1,10 @@
 """The faults that publishing is tried against, and what must come of each.
 
-``tests/test_hub_faults.py`` runs every row; run as a program, it prints the table of
+``tests/test_hub_faults.py`` runs every row; ``docs/make_publishing.py`` writes them into
 ``docs/publishing.md``.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ class Row(NamedTuple):
         ends: ``done``, or words of the error.
         waits: seconds that must have been waited for the Hub at the least.
         multipart: large files go up in parts.
+        says: the error in the document, where ``ends`` is a pattern.
     """
 
     what: str
@@ -34,6 +36,13 @@ class Row(NamedTuple):
     ends: str = DONE
     waits: float = 0
     multipart: int | None = None
+    says: str = ""
+
+    @property
+    def cells(self) -> list[str]:
+        """As the document shows it."""
+        error = self.says or re.sub(r" \.(\d+)\.", r" (\1)", self.ends)
+        return [self.where, self.what, "done" if self.ends == DONE else f"error: {error}"]
 
 
 def fault(route: str, kind: str, **options: Any) -> dict[str, Any]:
@@ -63,8 +72,9 @@ PUSHES = [
         [status("create", 429, headers={"Retry-After": "10000"})], "slow down .429."),
     Row("429, RateLimit resets in 9 s", "create",
         [status("create", 429, headers={"RateLimit": '"api";r=0;t=9'})], waits=9),
-    Row("502 with an HTML page", "card check", [status("yaml", 502, message="<", headers=HTML)]),
-    Row("502 that is no JSON", "card check", [fault("yaml", "truncate")]),
+    Row("502 with an HTML page", "card check",
+        [status("yaml", 502, message="<html>", headers=HTML)]),
+    Row("answer cut off", "card check", [fault("yaml", "truncate")]),
     Row("500, then well", "preupload", [status("preupload", 500)]),
     Row("429, Retry-After 2", "large files: batch",
         [status("batch", 429, headers={"Retry-After": "2"})]),
@@ -82,7 +92,8 @@ PUSHES = [
     Row("connection dropped in mid-upload", "large files: a part",
         [fault("part", "drop-upload", nth=2)], multipart=2000),
     Row("bytes corrupted on the way", "large files: a part",
-        [fault("part", "corrupt-upload", nth=2)], "did not arrive", multipart=2000),
+        [fault("part", "corrupt-upload", nth=2)], "did not arrive as it was sent .422.",
+        multipart=2000),
     Row("500, then well", "large files: completion", [status("complete", 500)], multipart=2000),
     Row("reply lost", "large files: check", [fault("verify", "lose-reply")]),
     Row("503, then well", "commit", [status("commit", 503)]),
@@ -94,7 +105,7 @@ PUSHES = [
         [fault("commit", "drop-upload", after=200)]),
     Row("412, somebody else committed", "commit", [fault("preupload", "first")],
         "somebody else changed it meanwhile .412."),
-    Row("507, no room", "commit", [status("commit", 507)], "no room"),
+    Row("507, no room", "commit", [status("commit", 507)], "no room for it .507."),
     Row("503, then well", "read back: sizes, hashes", [status("tree", 503, nth=2)]),
     Row("answer cut off", "read back: sizes, hashes", [fault("tree", "truncate", nth=2)]),
     Row("answer corrupted", "read back: a small file",
@@ -112,12 +123,14 @@ PULLS = [
     Row("429, Retry-After 7", "look up", [status("info", 429, headers={"Retry-After": "7"})],
         waits=7),
     Row("404, no such repository", "look up",
-        [status("info", 404, headers={"X-Error-Code": "RepoNotFound"})], "404"),
+        [status("info", 404, headers={"X-Error-Code": "RepoNotFound"})],
+        "there is no such repository, or your token may not see it .404."),
     Row("503, then well", "file: address", [status("head", 503, path="parquet")]),
     Row("503 for ever", "file: address", [status("head", 503, path="parquet", **FOR_EVER)],
         "out of order .503."),
     Row("403, gated", "file: address",
-        [status("head", 403, path="parquet", headers={"X-Error-Code": "GatedRepo"})], "gated"),
+        [status("head", 403, path="parquet", headers={"X-Error-Code": "GatedRepo"})],
+        "is gated and your account has no access yet .403."),
     Row("connection dropped", "file: address", [fault("head", "drop", path="parquet")]),
     Row("download cut off", "file: content", [fault("cdn", "truncate")]),
     Row("connection dropped", "file: content", [fault("cdn", "drop")]),
@@ -127,7 +140,8 @@ PULLS = [
     Row("bytes corrupted for ever", "file: content", [fault("cdn", "corrupt", **FOR_EVER)],
         "differs from its manifest"),
     Row("bytes corrupted", "manifest", [fault("resolve", "corrupt", path="manifest.json")],
-        "cannot be read|names what|its rows are not|differs"),
+        "cannot be read|names what|its rows are not|differs",
+        says="the manifest cannot be read, or the files differ from it"),
 ]  # fmt: skip
 
 

@@ -175,7 +175,8 @@ async def _ignore(_message: Any) -> None:
 
 
 async def _answer(send: Any, fault: Fault) -> None:
-    body = json.dumps({"error": fault.message}).encode()
+    page = fault.headers.get("content-type") == "text/html"
+    body = fault.message.encode() if page else json.dumps({"error": fault.message}).encode()
     headers = {
         "content-type": "application/json",
         "content-length": str(len(body)),

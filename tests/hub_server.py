@@ -101,6 +101,13 @@ def _accounts(app: FastAPI, hub: Hub) -> None:
         hub.storage.repos[id_] = Repo(id_, private)
         return {"url": url, "name": id_, "id": id_}
 
+    @app.delete("/api/repos/delete")
+    async def delete(request: Request) -> Any:
+        body = await request.json()
+        repo = repo_of(hub, request, f"{body['organization']}/{body['name']}", write=True)
+        del hub.storage.repos[repo.id]
+        return {}
+
 
 def _reading(app: FastAPI, hub: Hub) -> None:
     @app.get("/api/datasets/{org}/{name}")

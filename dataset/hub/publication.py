@@ -21,7 +21,7 @@ WITHHELD = "withheld"
 
 _FIELDS = frozenset(
     {"format", "kind", "name", "fingerprint", "created_at", "seconds", "spec", "splits", "steps",
-     "sources", "files", "parent", "code_version"}
+     "sources", "files", "parent", "curation", "code_version"}
 )  # fmt: skip
 # of a spec's where and of steps' options: texts that say nothing about people or messages
 _PLAIN = frozenset(
