@@ -5,7 +5,7 @@ must have seen every row, the rows go to disk and come back.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -84,16 +84,18 @@ class Flow:
 
     Args:
         steps: made for it.
-        scratch: an existing folder for what goes to disk meanwhile.
         workers: processes for parallel steps; fewer than 2 do all of it here.
         watch: sees every batch before and after every step, which takes ``workers=1``.
         on_progress: see :data:`Progress`.
+
+    Attributes:
+        tallies: what each step did so far.
+        removed: rows for the redaction ledger, on disk as long as the scratch folder is there.
     """
 
     def __init__(
         self,
         steps: Sequence[Step],
-        scratch: Path,
         *,
         workers: int = 1,
         watch: Watch | None = None,
@@ -101,14 +103,21 @@ class Flow:
     ) -> None:
         self.steps = steps
         self.tallies = [Tally(step.name) for step in steps]
-        self.removed = Spool(scratch / "removed.arrow")
-        self._scratch = scratch
+        self.removed: Spool | None = None
         self._workers = workers
         self._watch = watch
         self._on_progress = on_progress
 
-    def run(self, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """What is left of the rows, with :data:`DIGEST`; nothing is done before it is asked for."""
+    def run(
+        self, frames: Iterator[pl.DataFrame], scratch: Path
+    ) -> Generator[pl.DataFrame, None, None]:
+        """What is left of the rows, with :data:`DIGEST`.
+
+        Args:
+            frames: of the store.
+            scratch: an existing folder for what goes to disk meanwhile.
+        """
+        self.removed = Spool(scratch / "removed.arrow")
         numbers = range(len(self.steps))
         groups = [(kind, list(group)) for kind, group in groupby(numbers, self._kind)]
         if not groups or groups[-1][0] != "parallel":
@@ -121,8 +130,8 @@ class Flow:
                 frames = self._fused(frames, group, 1, digest=last)
             else:
                 for number in group:
-                    frames = self._two_pass(frames, number)
-        return frames
+                    frames = self._two_pass(frames, number, scratch)
+        yield from frames
 
     def _kind(self, number: int) -> str:
         step = self.steps[number]
@@ -138,7 +147,7 @@ class Flow:
         for frame, noted in in_order(fold, frames, workers):
             for number, each in zip(numbers, noted, strict=False):
                 self.tallies[number].add(each)
-                if each.removed is not None:
+                if each.removed is not None and self.removed is not None:
                     self.removed.write(each.removed)
             if len(frame):
                 yield frame
@@ -148,10 +157,12 @@ class Flow:
         assert watch is not None
         return lambda at, frame, result: watch(numbers[at], frame, result)
 
-    def _two_pass(self, frames: Iterator[pl.DataFrame], number: int) -> Iterator[pl.DataFrame]:
+    def _two_pass(
+        self, frames: Iterator[pl.DataFrame], number: int, scratch: Path
+    ) -> Iterator[pl.DataFrame]:
         step = cast(TwoPassStep, self.steps[number])
         tally = self.tallies[number]
-        with Spool(self._scratch / f"{number}.arrow") as spool:
+        with Spool(scratch / f"{number}.arrow") as spool:
             for frame in frames:
                 started = time.perf_counter()
                 step.observe(frame)

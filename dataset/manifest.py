@@ -32,6 +32,8 @@ MANIFEST = "manifest.json"
 SPLITS = ("train", "validation", "test")
 """Every split a version may have, in the order in which they are shown."""
 
+GroupBy = Literal["near-duplicates", "participants", "thread"]
+
 _AGAIN = "build the version again"
 
 Spec = TypeVar("Spec", bound=BaseModel)
@@ -57,15 +59,45 @@ class Where(_Value):
 
 
 class SplitSpec(_Value):
-    """Shares of the held-out splits; the rest is ``train``."""
+    """Which conversations are held out; the rest is ``train``. See docs/design/splits.md."""
 
+    by: Literal["conversation", "time"] = Field(
+        default="conversation", description="by a hash of the id, or by when it began"
+    )
     validation: float = Field(default=0.05, ge=0, lt=1, description="share of conversations")
     test: float = Field(default=0.05, ge=0, lt=1, description="share of conversations")
+    validation_from: datetime | None = Field(
+        default=None, description="by time: where validation begins"
+    )
+    test_from: datetime | None = Field(default=None, description="by time: where test begins")
+    group_by: list[GroupBy] = Field(default=[], description="what must not be in two splits")
+    near: float = Field(
+        default=0.8, gt=0, le=1, description="similarity of near-duplicates; see dedupe-near"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shares_or_times(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("by") == "time":
+            if value.get("validation") or value.get("test"):
+                raise ValueError("by time, the splits have no shares")
+            if value.get("validation_from") is None and value.get("test_from") is None:
+                raise ValueError("by time, validation_from or test_from is needed")
+            return {**value, "validation": 0, "test": 0}
+        return value
 
     @model_validator(mode="after")
     def _leaves_some(self) -> "SplitSpec":
         if self.validation + self.test >= 1:
             raise ValueError("validation and test together must be less than 1")
+        if self.by == "conversation" and (self.validation_from or self.test_from):
+            raise ValueError('validation_from and test_from need by = "time"')
+        if self.validation_from and self.test_from:
+            naive = (each.tzinfo is None for each in (self.validation_from, self.test_from))
+            if len(set(naive)) > 1:
+                raise ValueError("validation_from and test_from need a zone both, or neither")
+            if self.validation_from >= self.test_from:
+                raise ValueError("validation_from must be before test_from")
         return self
 
 
@@ -154,6 +186,25 @@ class Curation(_Value):
     decisions: str = Field(description="sha256 over the decisions that made a difference")
 
 
+class GroupCount(_Value):
+    """How one kind of group lies across the splits, counted over the sealed rows."""
+
+    asked: bool = Field(description="whether the spec says that none may be in two splits")
+    groups: int = Field(description="groups; of near-duplicates, those of two or more")
+    in_two_splits: int = Field(description="groups with conversations in more than one split")
+
+
+class SplitReport(_Value):
+    """What splitting did; counts are conversations."""
+
+    rows_in: int = Field(alias="in", description="conversations that came in")
+    kept: int = Field(description="conversations that went on")
+    dropped: dict[str, int] = Field(description="conversations left out, by reason")
+    groups: dict[str, GroupCount] = Field(description="by kind")
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
 class SplitCounts(_Value):
     """Size of one split."""
 
@@ -179,6 +230,9 @@ class DatasetVersion(_Value):
     created_at: datetime = Field(description="when it was sealed, UTC")
     spec: DatasetSpec = Field(description="what was asked")
     splits: dict[str, SplitCounts] = Field(description="size by split")
+    split_report: SplitReport | None = Field(
+        default=None, description="what splitting did, and what is in two splits"
+    )
     steps: list[StepReport] = Field(description="what each step did, in order")
     sources: list[str] = Field(description="sha256 of the exports the rows come from")
     files: dict[str, FileInfo] = Field(description="by path relative to the folder")

@@ -1,7 +1,7 @@
 """From the store to batches of rows, in order of first import."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import polars as pl
 import pyarrow as pa
@@ -9,6 +9,8 @@ import pyarrow as pa
 from dataset.curate import curated
 from dataset.manifest import Where
 from dataset.rows import ROW_SCHEMA, to_row
+from ingest.message import Conversation
+from ingest.people import chat_of
 from ingest.store import Store
 
 BATCH = 2048
@@ -36,38 +38,59 @@ class Source:
         self._ords = self.curated.ords
         self._on_progress = on_progress
         self._ids: list[pa.StringArray] = []
+        self._threads: list[pa.StringArray] = []
 
     def __len__(self) -> int:
         """Conversations."""
         return len(self._ords)
 
-    def ids(self) -> Iterator[str]:
-        """The ids of those read so far, in order."""
-        for each in self._ids:
-            yield from each.to_pylist()
+    def selected(self) -> Iterator[tuple[str, str]]:
+        """The id and the thread of those read so far, in order."""
+        for ids, threads in zip(self._ids, self._threads, strict=True):
+            yield from zip(ids.to_pylist(), threads.to_pylist(), strict=True)
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Their rows, schema ``dataset.rows.ROW_SCHEMA``."""
         done = 0
-        for rows in self._batches():
-            self._ids.append(pa.array([row["id"] for row in rows], pa.string()))
-            yield cast(pl.DataFrame, pl.from_arrow(pa.Table.from_pylist(rows, ROW_SCHEMA)))
-            done += len(rows)
+        for batch in self._batches():
+            self._ids.append(pa.array([row["id"] for row in batch.rows], pa.string()))
+            self._threads.append(pa.array(batch.threads, pa.string()))
+            yield cast(pl.DataFrame, pl.from_arrow(pa.Table.from_pylist(batch.rows, ROW_SCHEMA)))
+            done += len(batch.rows)
             if self._on_progress is not None:
                 self._on_progress("reading", done, len(self))
 
-    def _batches(self) -> Iterator[list[dict[str, Any]]]:
+    def _batches(self) -> Iterator["_Batch"]:
         # one query a batch: the store keeps the order, and need not sort all messages for it
         for start in range(0, len(self._ords), BATCH):
-            rows: list[dict[str, Any]] = []
-            size = 0
+            batch, size = _Batch([], []), 0
             ords = self._ords[start : start + BATCH]
             for conversation, content_hash, source in self.store.stream_ords(ords):
                 self.sources.add(source)
-                rows.append(to_row(conversation, content_hash))
+                batch.rows.append(to_row(conversation, content_hash))
+                batch.threads.append(thread_of(conversation))
                 size += sum(len(message.content) for message in conversation.messages)
                 if size >= _BATCH_CHARACTERS:
-                    yield rows
-                    rows, size = [], 0
-            if rows:
-                yield rows
+                    yield batch
+                    batch, size = _Batch([], []), 0
+            if batch.rows:
+                yield batch
+
+
+class _Batch(NamedTuple):
+    rows: list[dict[str, Any]]
+    threads: list[str]
+
+
+def thread_of(conversation: Conversation) -> str:
+    """What parts of one talk have in common and no other talk has.
+
+    Sessions of a person's chat share the chat; what a coding agent's helper did belongs to the
+    session that called it. Any other conversation is a thread by itself.
+    """
+    native = conversation.source_id or conversation.id
+    facts = conversation.metadata
+    called_from = facts.get("parentSession") or (
+        facts.get("sessionId") if facts.get("isSidechain") else None
+    )
+    return f"{conversation.importer}|{called_from or chat_of(native) or native}"

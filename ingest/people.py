@@ -4,6 +4,7 @@ Roles are chosen, never guessed: without ``as_assistant`` nobody is the assistan
 a ``user`` message that carries its speaker's name.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ SESSION_GAP = timedelta(hours=6)
 
 CHANNEL_GAP = timedelta(hours=1)
 """The same for busy channels, where talks follow each other closely."""
+
+_SESSION = re.compile(r"(?P<chat>.+?)\|(\d{4}-\d\d-\d\dT[\d:.+-]+)?\|", re.DOTALL)
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -256,6 +259,7 @@ def session_conversation(
     """
     lines, events = session
     at = lines[0].at if lines else events[0].at if events else None
+    # chat_of takes it apart
     native = f"{chat}|{at.isoformat() if at else ''}|{lines[0].speaker if lines else ''}"
     seen[native] += 1
     if seen[native] > 1:
@@ -273,3 +277,16 @@ def session_conversation(
         participants=participants(lines, as_assistant),
         metadata=metadata,
     )
+
+
+def chat_of(native: str) -> str | None:
+    """The chat of a session, from the id that :func:`session_conversation` gave it.
+
+    Args:
+        native: a conversation's ``source_id``.
+
+    Returns:
+        None if the id is not that of a session.
+    """
+    found = _SESSION.match(native)
+    return found["chat"] if found else None

@@ -35,6 +35,6 @@ def frame_of(*talks: Conversation) -> pl.DataFrame:
 def folded(step: Step, frame: pl.DataFrame, folder: Path, batch: int = 1000) -> StepResult:
     """What a build makes of these rows with this one step."""
     frames = [frame[at : at + batch] for at in range(0, len(frame), batch)]
-    flow = Flow([step], folder)
-    kept = [each.drop(DIGEST) for each in flow.run(iter(frames))]
+    flow = Flow([step])
+    kept = [each.drop(DIGEST) for each in flow.run(iter(frames), folder)]
     return StepResult(pl.concat([frame[:0], *kept]), flow.tallies[0].report)

@@ -26,6 +26,7 @@ from dataset.manifest import (
     open_version,
 )
 from dataset.rows import ROW_SCHEMA, row_hash, to_chat
+from dataset.site import building_site
 from ingest.errors import SpecError
 from ingest.load import import_export
 from ingest.store import Store
@@ -88,6 +89,8 @@ def test_a_version_holds_what_was_asked_and_says_so(fill, seal, store, workspace
         assert counts.messages == sum(len(row["messages"]) for row in rows) == 2 * len(rows)
         assert counts.assistant_messages == len(rows)
         assert version.table(name).schema.equals(ROW_SCHEMA)
+    assert version.split_report.kept == version.split_report.rows_in == 60
+    assert version.split_report.groups["thread"].in_two_splits == 0
     for name, info in version.files.items():
         raw = (version.path / name).read_bytes()
         assert (info.bytes, info.sha256) == (len(raw), hashlib.sha256(raw).hexdigest())
@@ -233,6 +236,27 @@ def test_fresh_processes_with_other_threads_write_the_same_bytes(tmp_path):
         assert done.stdout.split() == [version.fingerprint]
         found.append((version.fingerprint, data(version), version.files, version.steps))
     assert found[0] == found[1]
+
+
+GROUPED = {
+    "steps": ["has-assistant", {"name": "dedupe-exact", "normalise": True}, "dedupe-near"],
+    "split": {"validation": 0.2, "test": 0.2, "group_by": ["near-duplicates", "thread"]},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [1, 7, 2048])
+def test_workers_and_batches_make_no_difference(fill, seal, store, monkeypatch, tmp_path, batch):
+    fill(*range(50))
+    monkeypatch.setattr(read_module, "BATCH", batch)
+    found = []
+    for workers in (1, 2):
+        workspace = Workspace(tmp_path / f"{workers}").create()
+        version = build(store, DatasetSpec(name="d", **GROUPED), workspace, workers=workers)
+        assert version.steps[1].rows_in == 50
+        found.append((version.fingerprint, data(version), version.steps, version.split_report))
+    assert found[0] == found[1]
+    assert found[0][:2] == (seal(**GROUPED).fingerprint, data(seal(**GROUPED)))
 
 
 def test_the_order_of_imports_does_not_change_the_fingerprint(tmp_path):
@@ -400,6 +424,43 @@ def test_a_build_that_dies_leaves_no_version(fill, seal, workspace, monkeypatch,
     assert list_versions(workspace) == []
     assert list((workspace.datasets / "d").iterdir()) == []
     seal().verify()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import pyarrow.parquet as pq
+from dataset.build import build
+from dataset.manifest import DatasetSpec
+from ingest.store import open_store
+from ingest.workspace import Workspace
+workspace = Workspace(Path(sys.argv[1]))
+pq.ParquetWriter.close = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+with open_store(workspace.store) as store:
+    build(store, DatasetSpec(name="d"), workspace)
+"""
+
+
+def test_the_next_build_clears_what_a_killed_one_left(tmp_path):
+    from ingest.store import open_store
+
+    workspace = Workspace(tmp_path / "home").create()
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(jsonl(*[record(n) for n in range(20)]))
+    with open_store(workspace.store) as store:
+        import_export(path, store)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(workspace.home)], check=False, timeout=60
+    )
+    assert killed.returncode == -9
+    (left,) = (workspace.datasets / "d").iterdir()
+    assert left.name.startswith(".building-")
+    assert list_versions(workspace) == []
+    with open_store(workspace.store) as store, building_site(left.parent) as living:
+        assert not left.exists()
+        version = build(store, DatasetSpec(name="d"), workspace)
+        assert living.exists()
+    assert list(left.parent.iterdir()) == [version.path]
 
 
 def test_a_build_that_is_killed_before_it_has_its_name_leaves_no_version(fill, seal, workspace):
