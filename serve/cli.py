@@ -344,6 +344,13 @@ def decisions(home: Home = None, json: AsJson = False) -> None:
 @app.command()
 def build(
     spec: Annotated[Path, typer.Argument(help="A dataset spec (TOML).")],
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Seal nothing; show what each step would drop or change."),
+    ] = False,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Processes for the steps; the result is equal.")
+    ] = 1,
     home: Home = None,
     json: AsJson = False,
 ) -> None:
@@ -351,7 +358,11 @@ def build(
     from serve.commands import datasets
     from serve.terminal import print_json
 
-    version = datasets.run_build(spec, _workspace(home))
+    if dry_run:
+        found = datasets.run_preview(spec, _workspace(home))
+        print_json(datasets.preview_as_json(found)) if json else datasets.show_preview(found)
+        return
+    version = datasets.run_build(spec, _workspace(home), workers)
     print_json(datasets.as_json(version)) if json else datasets.show_version(version)
 
 

@@ -1,23 +1,112 @@
 """What the commands around dataset versions do."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 
 from dataset.build import build
-from dataset.manifest import SPLITS, DatasetVersion, SplitCounts, list_versions, load_spec
+from dataset.manifest import (
+    SPLITS,
+    DatasetVersion,
+    SplitCounts,
+    SplitReport,
+    StepReport,
+    list_versions,
+    load_spec,
+)
+from dataset.preview import Preview, preview
 from ingest.errors import UserError
 from ingest.store import open_store
 from ingest.workspace import Workspace
 from serve import terminal
 
 
-def run_build(spec: Path, workspace: Workspace) -> DatasetVersion:
+def run_build(spec: Path, workspace: Workspace, workers: int = 1) -> DatasetVersion:
     """Seal the version that a spec file asks for."""
     asked = load_spec(spec)
     with open_store(workspace.create().store) as store, terminal.staged("building") as stage:
-        return build(store, asked, workspace, on_progress=stage)
+        return build(store, asked, workspace, workers=workers, on_progress=stage)
+
+
+def run_preview(spec: Path, workspace: Workspace) -> Preview:
+    """What a build of a spec file would do."""
+    asked = load_spec(spec)
+    with open_store(workspace.create().store) as store, terminal.staged("trying") as stage:
+        return preview(store, asked, workspace, on_progress=stage)
+
+
+def preview_as_json(found: Preview) -> dict[str, Any]:
+    """A preview in the shape of ``turnmill build --dry-run --json``: ids, but no text."""
+    return {
+        "name": found.spec.name,
+        "by_hand": found.by_hand.model_dump(by_alias=True) if found.by_hand is not None else None,
+        "splits": found.splits,
+        "split_report": found.split_report.model_dump(by_alias=True),
+        "steps": [
+            {
+                **step.report.model_dump(by_alias=True),
+                "examples": {
+                    "dropped": [{"id": each.id, "reason": each.reason} for each in step.drops],
+                    "changed": [
+                        {"id": each.id, "message": each.message, "field": each.field}
+                        for each in step.changes
+                    ],
+                },
+            }
+            for step in found.steps
+        ],
+    }
+
+
+def show_preview(found: Preview) -> None:
+    """Print what a build would do, with the text of some examples."""
+    by_hand = [found.by_hand] if found.by_hand is not None else []
+    _show_steps([*by_hand, *(step.report for step in found.steps)])
+    for step in found.steps:
+        if step.drops:
+            rows = [(each.id, each.reason, each.text) for each in step.drops]
+            terminal.table(f"{step.report.name} would drop", ("id", "reason", "begins"), rows)
+        if step.changes:
+            changes = [
+                (each.id, f"{each.message} {each.field}", each.before, each.after)
+                for each in step.changes
+            ]
+            headings = ("id", "message", "before", "after")
+            terminal.table(f"{step.report.name} would change", headings, changes)
+    splits = [(name, found.splits[name]) for name in SPLITS if name in found.splits]
+    terminal.table("Splits", ("split", "conversations"), splits, right=(1,))
+    _show_split_report(found.split_report)
+    terminal.note("nothing was sealed; run it again without --dry-run")
+
+
+def _show_steps(reports: Sequence[StepReport]) -> None:
+    rows = [
+        (step.name, step.rows_in, step.kept, _reasons(step.dropped), step.changed or "",
+         _reasons(step.changes))
+        for step in reports
+    ]  # fmt: skip
+    headings = ("step", "in", "kept", "dropped", "changed", "what")
+    terminal.table("Steps", headings, rows, right=(1, 2, 4))
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+
+
+def _show_split_report(report: SplitReport) -> None:
+    """Say what splitting left out, and which groups lie in two splits."""
+    if report.dropped:
+        terminal.note(f"left out by the split: {_reasons(report.dropped)}")
+    for kind, count in report.groups.items():
+        if count.asked:
+            terminal.note(f"{kind}: {count.groups:,} groups, none of them in two splits")
+        elif count.in_two_splits:
+            terminal.note(
+                f"{kind}: {count.in_two_splits:,} of {count.groups:,} groups are in two splits; "
+                f'\\[split] group_by = \\["{kind}"] keeps them together'
+            )
 
 
 def as_json(version: DatasetVersion) -> dict[str, Any]:
@@ -44,18 +133,15 @@ def show_version(version: DatasetVersion) -> None:
         f"[bold]{version.name}[/]@[cyan]{version.fingerprint[:12]}[/] [dim]{version.path}[/]",
         soft_wrap=True,
     )
-    steps = [
-        (step.name, step.rows_in, step.kept,
-         ", ".join(f"{count} {reason}" for reason, count in step.dropped.items()))
-        for step in version.steps
-    ]  # fmt: skip
-    terminal.table("Steps", ("step", "in", "kept", "dropped"), steps, right=(1, 2))
+    _show_steps(version.steps)
     splits = [
         (name, counts.conversations, counts.messages, counts.assistant_messages)
         for name, counts in in_order(version).items()
     ]
     headings = ("split", "conversations", "messages", "of the assistant")
     terminal.table("Splits", headings, splits, right=(1, 2, 3))
+    if version.split_report is not None:
+        _show_split_report(version.split_report)
 
 
 def versions(workspace: Workspace) -> list[DatasetVersion]:
