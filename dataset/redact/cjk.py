@@ -19,7 +19,7 @@ _CHINESE = frozenset(
     "陶黎贺賀顾顧毛郝龚龔邵万萬钱錢严嚴覃武戴莫孔向汤湯詹游翁賴赖洪庄莊温溫康施牛樊葛邢安齐齊易乔喬伍庞龐颜顏倪庄聂聶章鲁"
     "魯岳翟殷申欧歐耿关關兰蘭焦俞左柳甘祝包宁寧尚符舒阮柯纪紀梅童凌毕畢单單季裴霍涂成苗谷盛曲翁冉骆駱蓝藍路游辛靳管柴"
     "蒙鲍鮑华華喻祁房滕屈饶饒解牟艾尤阳時时穆农農司卓古吉缪繆简簡车車项項连連芦蘆麦麥褚娄婁窦竇戚岑景党黨宫宮费費卜冷"
-    "晏席卫衛米柏宗瞿桂全佟应應臧闵閔苟邬鄔边邊卞姬师師和仇栾欒隋商刁沙荣榮巫寇桑郎甄丛叢仲虞敖巩鞏明佘池查麻苑迟遲"
+    "傅浦涂晏席卫衛米柏宗瞿桂全佟应應臧闵閔苟邬鄔边邊卞姬师師和仇栾欒隋商刁沙荣榮巫寇桑郎甄丛叢仲虞敖巩鞏明佘池查麻苑迟遲"
 )
 
 AFTER_FAMILY = re.compile(
@@ -37,7 +37,7 @@ def cjk_parts(text: str) -> Iterator[tuple[str, Part]]:
 
     Chinese names are told from Japanese by their family name: one of the frequent ones of one
     character, or a known one of two. Japanese ones of four characters are cut in the middle, of
-    three after two.
+    three and five in both ways.
     """
     words = re.split(r"[\s・·=＝]+", text.strip())
     if len(words) > 1:
@@ -48,8 +48,7 @@ def cjk_parts(text: str) -> Iterator[tuple[str, Part]]:
         return
     name = words[0]
     yield name, "full"
-    cut = _cut(name)
-    if cut:
+    for cut in _cuts(name):
         yield name[:cut], "family"
         yield name[cut:], "given"
 
@@ -58,16 +57,16 @@ def _katakana(text: str) -> bool:
     return any("\u30a0" <= letter <= "\u30ff" for letter in text)
 
 
-def _cut(name: str) -> int:
-    """How many characters the family name has; 0 if that cannot be told."""
+def _cuts(name: str) -> tuple[int, ...]:
+    """How many characters the family name may have; none if that cannot be told."""
     if "\uac00" <= name[0] <= "\ud7a3":
         if len(name) == 4 and name[:2] in _KOREAN_LONG:
-            return 2
-        return 1 if len(name) == 3 else 0
+            return (2,)
+        return (1,) if len(name) == 3 else ()
     if not all("\u4e00" <= letter <= "\u9fff" for letter in name):
-        return 0
+        return ()
     if name[:2] in _CHINESE_LONG and len(name) in (3, 4):
-        return 2
+        return (2,)
     if name[0] in _CHINESE and len(name) in (2, 3):
-        return 1
-    return {3: 2, 4: 2, 5: 2}.get(len(name), 0)
+        return (1,)
+    return {3: (2, 1), 4: (2,), 5: (2, 3)}.get(len(name), ())

@@ -92,7 +92,18 @@ BENDINGS: dict[str, Bending] = {
             "sen sta selle sella selta sessa sesta seen seksi set sten sia ksen ksella ksella"
             " ksta kselle ksen ksessa ksesta en ea elle ella elta essa esta"
         ),
-        (("kk", "k"), ("pp", "p"), ("tt", "t")),
+        (
+            ("kka", "ka"),
+            ("kko", "ko"),
+            ("kki", "ki"),
+            ("kku", "ku"),
+            ("ppa", "pa"),
+            ("ppo", "po"),
+            ("ppi", "pi"),
+            ("tta", "ta"),
+            ("tto", "to"),
+            ("tti", "ti"),
+        ),
     ),
     "et": Bending(_words("i e u a le lt l ga st sse ks ni ta ile ilt iga ist it t d")),
     "hu": Bending(
@@ -115,30 +126,47 @@ BENDINGS: dict[str, Bending] = {
 }
 
 _SIGNS = {
-    "cs": "ze jsem jsi som ale jak ako ktery kdyz ked uz jeste neni bude ahoj dekuji dekuju prosim"
-    " pro dnes zitra byl byla nebo alebo taky tiez jsou su bych mam mel vcera kdy kde co pri bez"
-    " jako take tento podle na se ve ke od",
-    "pl": "ze jest nie sie jestem czy ale jak ktory kiedy juz jeszcze dzieki dziekuje prosze"
-    " dzisiaj jutro byl byla lub tez sa mam wczoraj gdzie co przez dla od do jako na we",
-    "hr": "je da nije sam si smo su ali kako koji kada vec jos hvala molim danas sutra bio bila ili"
-    " za sto gdje kod od se na sa",
-    "lt": "ir yra bet kad kaip jau dar aciu prasau siandien rytoj buvo arba su is ar tai kur nuo po"
-    " del tik man jis ji",
+    "cs": "je to ne s v z k i ale ze jsem jsi som jak ako ktery kdyz ked uz jeste neni bude ahoj"
+    " dekuji dekuju prosim pro dnes zitra byl byla nebo alebo taky tiez jsou su bych mam mel"
+    " vcera kdy kde co pri bez jako take tento podle na se ve ke od",
+    "pl": "z w i to mi nie ma ze jest sie jestem czy ale jak ktory kiedy juz jeszcze dzieki"
+    " dziekuje prosze dzisiaj jutro byl byla lub tez sa mam wczoraj gdzie co przez dla od do"
+    " jako na we",
+    "hr": "je da nije sam si smo su ali kako koji kada vec jos hvala molim danas sutra bio bila"
+    " ili za sto gdje kod od se na sa",
+    "lt": "ir yra bet kad kaip jau dar aciu prasau siandien rytoj buvo arba su is ar tai kur nuo"
+    " po del tik man jis ji",
     "lv": "un ir bet ka jau vel paldies ludzu sodien rit bija vai ar no par man tas kur pie es tu"
     " uz vakar",
     "fi": "on ja ei etta mutta kun niin se ovat oli kiitos moi hei tanaan huomenna jos myos mina"
     " sina olen voi kanssa missa eilen han tama sitten",
     "et": "on ja ei et aga kui see oli aitah tere tana homme mina sina olen kas voi ka ning eile"
     " siis kus juba",
-    "hu": "es az nem hogy de van volt igen koszonom szia ma holnap vagy is ha meg mar mert itt ott"
-    " kell egy tegnap csak azt most",
-    "tr": "ve bir bu icin ama degil evet hayir tesekkurler merhaba bugun yarin var yok ne cok"
-    " ben sen mi mu ile gibi daha dun olarak sonra",
+    "hu": "es az nem hogy de van volt igen koszonom szia ma holnap vagy is ha meg mar mert itt"
+    " ott kell egy tegnap csak azt most",
+    "tr": "ve bir bu icin ama degil evet hayir tesekkurler merhaba bugun yarin var yok ne cok ben"
+    " sen mi mu ile gibi daha dun olarak sonra",
     "ro": "si nu este dar ca pentru cu sunt multumesc salut azi maine sau mai din la pe am ieri a"
     " care unde ce de",
-    "de": "und ist nicht das die der ich du wir aber mit auf fur heute morgen hallo danke bitte war"
-    " hat von zu den dem ein eine auch wie gestern",
+    "de": "und ist nicht das die der ich du wir aber mit auf fur heute morgen hallo danke bitte"
+    " war hat von zu den dem ein eine auch wie gestern",
     "is": "og er ekki ad eg thu en vid takk hae i dag var med fyrir hvar her thetta um til fra",
+    "en": "the and is are was were to of in for on that this with you have it not be do we he she"
+    " they what when how will would can my your at from by as an me so if no yes am has had"
+    " did but there about just like get know think please thanks out up all one",
+    "es": "el la los las de que y en un una es no se lo por con para como pero me ya muy esta si"
+    " yo tu te le su mi hay todo hoy gracias hola bien donde cuando porque al del ir fue era",
+    "fr": "le la les de des et est en un une je tu il elle nous vous que qui pas pour dans sur"
+    " avec ce cette mais plus bien merci bonjour oui non au du se sont ont fait tout si on"
+    " ne me",
+    "it": "il lo la gli le di che e un una non per con sono come ma si mi ti ci da del della"
+    " anche grazie ciao oggi domani questo quello piu molto bene dove quando ha ho al",
+    "pt": "o a os as de que e em um uma nao por com para como mas se eu voce ele ela do da no na"
+    " obrigado oi hoje bem muito isso esta foi ja tem ao me onde quando",
+    "nl": "de het een en van is niet dat ik je we hij zij in op te voor met maar ook er nog wel"
+    " naar om hoi dank vandaag morgen goed dit die wat hoe als bij aan zijn heeft",
+    "sv": "och att det ar en ett jag du vi inte som pa med for av till om har var den de men tack"
+    " hej idag imorgon bra vad hur nu er og jeg ikke til af fra at han hun",
     "eu": "eta da ez du dut baina gaur bihar kaixo eskerrik naiz zara dira atzo nola non",
 }
 _BY_WORD: dict[str, tuple[str, ...]] = {}
@@ -155,15 +183,23 @@ _SAMPLE = 4000
 
 
 def languages_of(folded: str) -> frozenset[str]:
-    """The languages a folded text may be in: at least two of their frequent words stand in it.
+    """The languages with endings that a folded text may be in.
 
-    Only the beginning is looked at; a few sentences tell.
+    At least two of their frequent words stand in it, and half as many as of the language most of
+    whose do: "do" and "to" are Czech, but not among forty English words. Only the beginning is
+    looked at; a few sentences tell.
     """
     found: dict[str, set[str]] = {}
     for word in _LETTERS.findall(folded[:_SAMPLE]):
         for language in _BY_WORD.get(word, ()):
             found.setdefault(language, set()).add(word)
-    return frozenset(language for language, words in found.items() if len(words) >= 2)
+    most = max(map(len, found.values()), default=0)
+    least = max(2, most / 2)
+    return frozenset(
+        language
+        for language, words in found.items()
+        if len(words) >= least and language in BENDINGS
+    )
 
 
 def languages_of_locales(locales: tuple[str, ...]) -> frozenset[str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 # marks written apart from their letter, vowel points, and what is there but not seen; without the
 # two joiners Indian scripts need, names would be found in none of them
 _APART = re.compile(
-    "[\u0300-\u036f\u00ad\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u200b-\u200f\u2060\ufeff]+"
+    "[\u0300-\u036f\u00ad\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u093c\u09bc\u200b-\u200f\u2060\ufeff]+"
 )
 
 _ALONE = {
@@ -28,6 +28,8 @@ class _Letters(dict[int, str]):
         lower = letter.lower()
         if lower in _ALONE:
             folded = _ALONE[lower]
+        elif _has_nukta(code):
+            folded = unicodedata.normalize("NFD", letter)[0]
         elif _keeps_marks(code):
             folded = lower if len(lower) == 1 else letter
         else:
@@ -37,6 +39,11 @@ class _Letters(dict[int, str]):
             folded = _ALONE.get(one, one) if len(one) == 1 else letter
         self[code] = folded
         return folded
+
+
+def _has_nukta(code: int) -> bool:
+    """Whether a dot below, which writers leave out, is part of it; Hindi and Bengali."""
+    return 0x0958 <= code <= 0x095F or code in (0x0929, 0x0931, 0x0934, 0x09DC, 0x09DD, 0x09DF)
 
 
 def _keeps_marks(code: int) -> bool:
@@ -79,6 +86,11 @@ def fold(text: str) -> Folded:
         done = mark.end()
     kept += range(done, len(text) + 1)
     return Folded(_APART.sub("", text).translate(_LETTERS), kept)
+
+
+def without_marks(text: str) -> str:
+    """A text without vowel points, loose marks and what is not seen."""
+    return _APART.sub("", text)
 
 
 def fold_text(text: str) -> str:

@@ -10,7 +10,7 @@ from anyascii import anyascii
 from dataset.redact import endings
 from dataset.redact.endings import ALWAYS, BENDINGS, Bending
 from dataset.redact.fold import fold_text
-from dataset.redact.names import Token
+from dataset.redact.names import PARTICLES, Token
 from dataset.redact.scripts import CASELESS, Script
 from dataset.redact.word_lists import PLACES, WORD_NAMES
 
@@ -32,6 +32,8 @@ class Form(NamedTuple):
         capital: it counts only with a capital.
         literal: nothing may touch it, and it has no endings.
         written: how the text must write it, in small letters; "" if any spelling will do.
+        marked: how the text must write it unless it leaves out all marks: Vietnamese tells words
+            apart by nothing else.
         short: one sign of Chinese, Japanese or Korean; it needs a title beside it.
     """
 
@@ -44,6 +46,7 @@ class Form(NamedTuple):
     capital: bool = False
     literal: bool = False
     written: str = ""
+    marked: str = ""
     short: bool = False
 
 
@@ -75,6 +78,7 @@ _FOLDED = {
     for script, each in _BENDING_OF.items()
 }
 _VOWELS = "aeiouy"
+_VIETNAMESE = re.compile("[\u1ea0-\u1ef9ăĂơƠưƯ]")
 
 
 @lru_cache(maxsize=65536)
@@ -93,7 +97,15 @@ def forms_of(token: Token) -> tuple[Form, ...]:
         roman = anyascii(token.text)
         for text in {roman, roman.replace("iya", "ia"), roman.replace("'", "")}:
             if len(text) > 2:
-                forms += _latin(text.lower(), text.lower())
+                # without endings: what a stem of a guessed spelling bends to is anybody's name
+                forms += [
+                    form._replace(endings=((ANY_LANGUAGE, ALWAYS),))
+                    for form in _latin(text.lower(), text.lower())
+                    if form.bare
+                ]
+    if _VIETNAMESE.search(token.text):
+        marked = unicodedata.normalize("NFC", token.text).lower()
+        forms = [form._replace(marked=marked) if form.text == folded else form for form in forms]
     if token.unsure:
         forms = [form._replace(word=True) for form in forms]
     return tuple(dict.fromkeys(forms))
@@ -115,7 +127,8 @@ def _latin(text: str, folded: str) -> list[Form]:
 
 
 def _bent_latin(text: str, written: str) -> list[Form]:
-    word, place, capital = text in WORD_NAMES, text in PLACES, len(text) <= 3
+    word = text in WORD_NAMES or text in PARTICLES
+    place, capital = text in PLACES, len(text) <= 3
     bare: list[tuple[str, frozenset[str]]] = [(ANY_LANGUAGE, ALWAYS)]
     stems: dict[str, list[tuple[str, frozenset[str]]]] = {}
     for language, bending in BENDINGS.items():

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from itertools import takewhile
 from typing import NamedTuple
+from unicodedata import normalize
 
 from dataset.redact.cjk import AFTER_FAMILY, BEFORE_FAMILY
 from dataset.redact.endings import DRAVIDIAN_LONGEST, KOREAN, PREFIXES
@@ -58,6 +59,7 @@ _GAP = re.compile(r"[\s.,\-_'·・=]*$")
 _GAP_WORD = re.compile(r"[^\W\d_]+")
 _LONGEST_GAP = 14
 _FAR = 60
+_IN_HANDLES = frozenset(".-_")
 _ALSO_AND = frozenset({"and", "und", "y", "e", "i", "of"})
 
 
@@ -125,37 +127,46 @@ def _is_katakana(letter: str) -> bool:
 
 
 def is_written(text: str, folded: Folded, hit: Hit) -> bool:
-    """Whether capitals and umlauts stand as the form needs them."""
+    """Whether umlauts stand as the form needs them."""
     form = hit.entry.form
-    if not form.capital and not form.written:
+    if not form.written and not form.marked:
         return True
     start, end = folded.span(hit.start, hit.end)
-    if form.written and not text[start:end].lower().startswith(form.written):
-        return False
-    return not form.capital or text[start : start + 1].isupper() or text[start - 1 : start] == "@"
+    word = text[start:end]
+    if form.marked and not word.isascii():
+        return normalize("NFC", word).lower().startswith(form.marked)
+    return normalize("NFC", word).lower().startswith(form.written)
 
 
 def sure(text: str, folded: Folded, hits: list[Hit]) -> list[Hit]:
-    """Without the names that are words and stand as words."""
-    if not any(hit.entry.form.word for hit in hits):
+    """Without the names that are words and stand as words, and short ones in small letters."""
+    if not any(hit.entry.form.word or hit.entry.form.capital for hit in hits):
         return hits
     hits.sort(key=lambda hit: hit.start)
-    kept: list[Hit] = []
-    for at, hit in enumerate(hits):
-        if hit.entry.form.word and not _beside(text, folded, at, hits):
-            start, end = folded.span(hit.start, hit.end)
-            if not is_name_here(text, start, end, place=hit.entry.form.place):
-                continue
-        kept.append(hit)
-    return kept
+    return [
+        hit
+        for at, hit in enumerate(hits)
+        if _stands_as_name(text, folded, hit) or _beside(text, folded, at, hits)
+    ]
+
+
+def _stands_as_name(text: str, folded: Folded, hit: Hit) -> bool:
+    form = hit.entry.form
+    if not form.word and not form.capital:
+        return True
+    start, end = folded.span(hit.start, hit.end)
+    if form.word:
+        return is_name_here(text, start, end, place=form.place)
+    return text[start : start + 1].isupper() or text[start - 1 : start] == "@"
 
 
 def _beside(text: str, folded: Folded, at: int, hits: list[Hit]) -> bool:
-    """Whether another name of the same person stands next to a hit, both with capitals."""
+    """Whether another name of the same person stands next to a hit.
+
+    Both with capitals; or joined as in handles; or the other is a name only, no word.
+    """
     hit = hits[at]
     start, end = folded.span(hit.start, hit.end)
-    if not text[start].isupper():
-        return False
     after = takewhile(lambda other: other.start <= hit.end + _LONGEST_GAP, hits[at + 1 :])
     before = takewhile(lambda other: other.start >= hit.start - _FAR, reversed(hits[:at]))
     for other in (*after, *before):
@@ -163,7 +174,10 @@ def _beside(text: str, folded: Folded, at: int, hits: list[Hit]) -> bool:
             continue
         low, high = folded.span(other.start, other.end)
         between = text[end:low] if end <= low else text[high:start] if high <= start else "\n"
-        if text[low].isupper() and "\n" not in between and joins(between):
+        capitals = text[start].isupper() and text[low].isupper()
+        plain = not other.entry.form.word and (between == " " or between in _IN_HANDLES)
+        mention = between in _IN_HANDLES and text[min(start, low) - 1 : min(start, low)] == "@"
+        if plain or mention or (capitals and joins(between)):
             return True
     return False
 

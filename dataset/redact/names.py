@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from dataset.redact.cjk import cjk_parts
-from dataset.redact.fold import fold_text
+from dataset.redact.fold import fold_text, without_marks
 from dataset.redact.scripts import UNSPACED, Script, script_of
 
 Part = Literal["full", "given", "family", "handle"]
@@ -22,7 +22,7 @@ GENERIC = frozenset(
         "you", "me", "myself", "i", "unknown", "unknown user", "deleted", "deleted user",
         "deleted account", "anonymous", "anon", "guest", "admin", "administrator", "moderator",
         "support", "customer", "client", "agent", "operator", "visitor", "someone", "nobody",
-        "chatgpt", "gpt", "claude", "gemini", "copilot", "grok", "deepseek", "perplexity",
+        "chatgpt", "gpt", "copilot", "deepseek", "perplexity",
         "model", "chatbot", "slackbot", "facebook user", "mom", "mum", "mama", "dad", "papa",
         "grandma", "grandpa", "oma", "opa", "du", "ich", "ihr", "moi", "toi", "yo", "io", "tu",
         "я", "ты", "вы", "мама", "папа", "我", "你", "自分", "나", "엄마", "아빠",
@@ -42,9 +42,13 @@ _TITLES = frozenset(
 mr mrs ms miss mx dr prof professor sir dame lord lady herr frau fräulein mag ing dipl univ med
 phil rer nat mme mlle monsieur madame m señor señora sr sra srta dña don doña sig sra dott
 dottssa avv ing arch prof pan pani mgr bc ir drs g-n r ra sri shri smt km haji hj hjh cik encik
-puan tuan bay bayan 先生 さん 様 씨 님 หม่อม นาย นาง นางสาว น.ส. ด.ช. ด.ญ. κ κος κα д-р г-н г-жа пан
+puan tuan bay bayan 先生 さん 様 씨 님 หม่อม นาย นาง นางสาว น.ส. ด.ช. ด.ญ. κ κος κα
+д-р г-н г-жа г-ца пан
 पंडित श्री श्रीमती डॉ जनाब الدكتور دكتور السيد السيدة المهندس الأستاذ الآنسة أستاذ
 """).split()
+)
+_ALSO_NAMES = frozenset(
+    ["don", "pan", "bay", "mag", "sri", "sir", "dame", "lord", "lady", "km", "bc", "ra", "tuan"]
 )
 _AFTER_NAME = frozenset(
     fold_text("""
@@ -101,7 +105,7 @@ def id_token(text: str) -> tuple[Token, ...]:
 @lru_cache(maxsize=65536)
 def tokens_of(name: str) -> tuple[Token, ...]:
     """The words to look for of a displayed name; none for names that say nothing."""
-    plain = unicodedata.normalize("NFC", name).strip().lstrip("~").strip()
+    plain = without_marks(unicodedata.normalize("NFC", name)).strip().lstrip("~").strip()
     if not is_name(plain):
         return ()
     if mail := _MAIL.match(plain):
@@ -153,7 +157,7 @@ def _parts(text: str, *, alone: bool) -> list[Token]:
     if script in (Script.HAN, Script.KANA, Script.HANGUL):
         return [Token(part, kind, script_of(part)) for part, kind in cjk_parts(text)]
     words = _ordered(text)
-    while len(words) > 1 and _bare(words[0]) in _TITLES:
+    while len(words) > 1 and _is_title(words[0], among=len(words)):
         words = words[1:]
     while len(words) > 1 and _bare(words[-1]) in _AFTER_NAME:
         words = words[:-1]
@@ -161,10 +165,20 @@ def _parts(text: str, *, alone: bool) -> list[Token]:
         return [Token(word, _part(at, len(words)), script) for at, word in enumerate(words)
                 if len(word) > 2]  # fmt: skip
     found: list[Token] = []
-    for at, word in enumerate(words):
+    for at, word in enumerate(each.strip(".,'’-_") for each in words):
         part: Part = "given" if alone else _part(at, len(words))
-        found += _word_tokens(word.strip(".,'’-_"), part, several=len(words) > 1)
+        # "Ben" is somebody's first name, "ben" among other words is none
+        inner = 0 < at < len(words) - 1
+        if len(words) > 1 and word.lower() in PARTICLES and (inner or word.islower()):
+            continue
+        found += _word_tokens(word, part)
     return found
+
+
+def _is_title(word: str, among: int) -> bool:
+    """Whether the first of some words is a title: of "Don Juan Case" it is, of "Don Case" not."""
+    bare = _bare(word)
+    return bare in _TITLES and (bare not in _ALSO_NAMES or among > 2 or word.endswith("."))
 
 
 def _ordered(text: str) -> list[str]:
@@ -185,16 +199,17 @@ def _part(at: int, count: int) -> Part:
     return "given" if at == 0 else "family"
 
 
-def _word_tokens(word: str, part: Part, *, several: bool) -> list[Token]:
-    folded = fold_text(word)
-    if not any(each.isalpha() for each in word) or (several and folded in PARTICLES):
-        return []
-    if len(word) == 1:
+def _word_tokens(word: str, part: Part) -> list[Token]:
+    if len(word) < 2 or not any(each.isalpha() for each in word):
         return []
     script = script_of(word)
     if _HANDLE.match(word):
         return list(_handle_tokens(word))
     found = [Token(word, part, script)]
     if "-" in word:
-        found += [Token(half, part, script_of(half)) for half in word.split("-") if len(half) > 2]
+        found += [
+            Token(half, part, script_of(half))
+            for half in word.split("-")
+            if len(half) > 2 and half.lower() not in PARTICLES
+        ]
     return found

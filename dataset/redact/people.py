@@ -222,7 +222,7 @@ def _belong(text: str, run: _Run, after: _Run) -> bool:
     if not run.people & after.people or run.tokens & after.tokens:
         return False
     gap = text[run.end : after.start]
-    if "," in gap and not (run.parts[-1] == "family" and after.parts[0] == "given"):
+    if "," in gap and {run.parts[-1], after.parts[0]} != {"family", "given"}:
         return False
     return joins(gap)
 

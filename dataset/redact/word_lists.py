@@ -174,7 +174,8 @@ abril agosto domingo clara leal bravo bruno longo basso grasso magro forte bello
 mare serena felice stella vera nova wit groot jong oud kort ung bo per malý velký dlouhý krátký
 starý nový veselý zima léto jaro biały czarny mały duży wysoki stary nowy lis baran nagy kis
 szép kiss fekete fehér tavasz nyár ay er ok yaz kış gül umut ışık mutlu güler вера надежда
-любовь слава мир мороз зима лето весна месяц май март август белый черный красный
+любовь слава мир мороз зима лето весна месяц май март август белый черный красный le la de da du
+el al der den ter san st of and i y e di
 """)
 """Words among them that sentences often begin with."""
 
@@ -187,7 +188,7 @@ york chester bristol london england ireland scotland france germany roma siena m
 vienna valencia cordoba toledo leon lourdes salvador santiago trinidad cuba martinique bremen
 hamburg berlin hannover frankfurt nürnberg wien roman kenya africa america persia sri malta
 cypress camden hudson devon phoenix denver aurora memphis troy tyler logan marion warren clifton
-salem athens lima quito
+salem athens lima quito jan
 """)
 """Names of months, countries and towns."""
 
@@ -213,13 +214,12 @@ cousin brother sister
 """What a name follows that is spoken of."""
 
 ARTICLES = _words("""
-a an the this that these those my your his her its our their some any no every each one two
-three four five six seven eight nine ten several many few more most such what which whose
-another der die das den dem des ein eine einen einem einer eines kein keine keinen mein meine
-dein sein ihr unser diese dieser dieses jeder jede welche viele le la les un une du ce cette mon
-ma ton ta son sa notre votre leur el los las unos unas este esta ese esa mi tu su nuestro il lo
-gli i uno una questo questa quello mio tuo suo o os as um uma uns umas seu sua meu minha de het
-een deze dit
+an the this that these those my your his her its our their some any no every each one two three
+four five six seven eight nine ten several many few more most such what which whose another der
+die das den dem des ein eine einen einem einer eines kein keine keinen mein meine dein sein ihr
+unser diese dieser dieses jeder jede welche viele le la les un une ce cette mon ma ton ta son sa
+notre votre leur el los las unos unas este esta ese esa mi tu su nuestro il lo gli i uno una
+questo questa quello mio tuo suo uma uns umas seu sua meu minha het een deze
 """)
 """What a name does not follow."""
 

@@ -14,6 +14,7 @@ name of the same person.
 """
 
 import re
+from typing import NamedTuple
 
 from dataset.redact.fold import fold_text
 from dataset.redact.word_lists import (
@@ -25,8 +26,8 @@ from dataset.redact.word_lists import (
     TITLES,
 )
 
-_BEFORE = re.compile(r"([^\W_]+(?:-[^\W_]+)?)?([^\w\n]*)$")
-_AFTER = re.compile(r"([^\w\n]*)([^\W_]+)?")
+_BEFORE = re.compile(r"([^\W_]+(?:-[^\W_]+)?)?((?:[^\w\n]|_)*)$")
+_AFTER = re.compile(r"((?:[^\w\n]|_)*)([^\W_]+)?")
 _STARTS = frozenset(".!?…:;•*>)–—|。！？")
 
 
@@ -44,35 +45,60 @@ def is_name_here(text: str, start: int, end: int, *, place: bool) -> bool:
     after = _AFTER.match(text, end, end + 40)
     assert before is not None
     assert after is not None
-    left, gap = fold_text(before[1] or ""), before[2]
-    right_gap, right = after[1], fold_text(after[2] or "")
-    if gap.endswith("@"):
+    around = _Around(fold_text(before[1] or ""), before[2], after[1], fold_text(after[2] or ""))
+    capital = word[:1].isupper()
+    initial = around.near and around.gap[:1] == "." and (before[1] or "").isupper()
+    if around.gap.endswith("@") or _is_addressed(around, capital=capital):
         return True
-    near = not gap.strip(" .\u00a0")
-    if near and left in TITLES and left not in ARTICLES and word[:1].isupper():
-        return True
-    if gap.strip(" .,\u00a0") == "" and left in GREETINGS and "." not in gap:
-        return word[:1].isupper() or not right or right_gap[:1] in (",", "!", ".")
-    if not word[:1].isupper() or (len(word) > 1 and word.isupper()):
+    if not capital or (len(word) > 1 and word.isupper()):
         return False
+    if initial and len(around.left) == 1:
+        return True  # "P. Lee"
+    if _is_word_here(around, place=place):
+        return False
+    begins = not around.left or not around.near or "." in around.gap
+    return not (begins and fold_text(word) in STARTERS) or _begins_as_name(around)
+
+
+class _Around(NamedTuple):
+    """What stands around a word: the word before and what is between, and the same after it."""
+
+    left: str
+    gap: str
+    right_gap: str
+    right: str
+
+    @property
+    def near(self) -> bool:
+        """Whether only spaces or dots are between it and the word before."""
+        return not self.gap.strip(" .\u00a0")
+
+
+def _is_addressed(around: _Around, *, capital: bool) -> bool:
+    """Whether a title or a greeting stands before."""
+    left, gap = around.left, around.gap
+    if capital and around.near and left in TITLES and left not in ARTICLES:
+        return True
+    greeted = left in GREETINGS and not gap.strip(" ,\u00a0")
+    return greeted and (capital or not around.right or around.right_gap[:1] in (",", "!", "."))
+
+
+def _is_word_here(around: _Around, *, place: bool) -> bool:
+    """Whether a date, a place or an article makes it a word."""
+    left, right = around.left, around.right
     if place and (left in AT_PLACES or left.isdigit() or right.isdigit()):
-        return False
-    if near and "." not in gap and (left in ARTICLES or left.isdigit()):
-        return False
-    if (not left or not near or "." in gap) and fold_text(word) in STARTERS:
-        return _begins_as_name(gap, right_gap, right, starts=not left or _starts(gap))
-    return True
-
-
-def _starts(gap: str) -> bool:
-    return any(sign in _STARTS for sign in gap) or "\n" in gap
-
-
-def _begins_as_name(gap: str, right_gap: str, right: str, *, starts: bool) -> bool:
-    """Whether a word after a stop or a comma is a name: spoken to, speaking, or doing something."""
-    if not starts:
-        # ", Mark" at the end of a phrase; "red, white" has no capital and did not come here
         return True
-    if right_gap[:1] in (",", ":", ">", "'", "’", "!", "?"):
-        return "'" not in right_gap[:1] or right == "s"
+    return around.near and "." not in around.gap and (left in ARTICLES or left.isdigit())
+
+
+def _begins_as_name(around: _Around) -> bool:
+    """Whether a word at a beginning is a name: spoken to, speaking, or doing something."""
+    gap, right_gap, right = around.gap, around.right_gap, around.right
+    starts = not around.left or "\n" in gap or any(sign in _STARTS for sign in gap)
+    if not starts:
+        return True  # ", Mark" at the end of a phrase
+    if right_gap[:1] in ("'", "’"):
+        return right == "s"
+    if right_gap[:1] in (",", ":", ">", "!", "?"):
+        return True
     return right_gap.isspace() and right in DOES and "(" not in gap
