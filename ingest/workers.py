@@ -23,7 +23,6 @@ from ingest.archive import Export, open_export
 from ingest.batch import Batch, batches, collect_seldom
 from ingest.errors import UserError
 from ingest.importers.base import Array, ArrayImporter, Importer, ImportOptions, Item
-from ingest.registry import importer as importer_named
 from ingest.stream import BLOCK, Block, Broken, CutError, iter_array, iter_blocks, read_block
 
 # a process that starts anew: DuckDB's and Arrow's threads do not survive a fork
@@ -54,16 +53,14 @@ def read_batches(
     elif isinstance(importer, ArrayImporter):
         yield from _in_blocks(export, importer, source, workers)
     else:
-        yield from _beside(export.path, importer.name, options, source)
+        yield from _beside(export.path, importer, options, source)
 
 
 def _in_blocks(
     export: Export, importer: ArrayImporter, source: str, workers: int
 ) -> Iterator[Batch]:
     before = 0
-    with ProcessPoolExecutor(
-        workers, _CONTEXT, initializer=_begin, initargs=(importer.name,)
-    ) as pool:
+    with ProcessPoolExecutor(workers, _CONTEXT, initializer=_begin, initargs=(importer,)) as pool:
         try:
             for array in importer.arrays(export):
                 for batch in _array_in_blocks(pool, array, importer, source, workers):
@@ -122,14 +119,12 @@ def _from(array: Array, importer: ArrayImporter, offset: int) -> Iterator[Item]:
                 yield importer.item(array.member.name, element)
 
 
-def _begin(name: str) -> None:
+def _begin(importer: ArrayImporter) -> None:
     """Make a fresh process a reader of one importer's blocks."""
-    collect_seldom()
     global _reader  # noqa: PLW0603 - a pool's process has no other place for what it keeps
     _end_with_parent()
-    found = importer_named(name)
-    assert isinstance(found, ArrayImporter)
-    _reader = found
+    collect_seldom()
+    _reader = importer
 
 
 _reader: ArrayImporter
@@ -158,10 +153,12 @@ def _read_one(
         return None
 
 
-def _beside(path: Path, name: str, options: ImportOptions, source: str) -> Iterator[Batch]:
+def _beside(path: Path, importer: Importer, options: ImportOptions, source: str) -> Iterator[Batch]:
     """Read an export in another process while the batches before are written."""
     here, there = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=_send, args=(there, path, name, options, source), daemon=True)
+    process = _CONTEXT.Process(
+        target=_send, args=(there, path, importer, options, source), daemon=True
+    )
     process.start()
     there.close()
     try:
@@ -192,13 +189,15 @@ class _End:
         self.error = error
 
 
-def _send(to: Connection, path: Path, name: str, options: ImportOptions, source: str) -> None:
+def _send(
+    to: Connection, path: Path, importer: Importer, options: ImportOptions, source: str
+) -> None:
     _end_with_parent()
     collect_seldom()
     error: UserError | None = None
     try:
         export = open_export(path)
-        for batch in batches(importer_named(name).read(export, options), source):
+        for batch in batches(importer.read(export, options), source):
             batch.position = export.position
             to.send(batch)
     except UserError as caught:
