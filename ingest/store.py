@@ -274,6 +274,24 @@ class Store:
         keys = ("name", "conversations", "messages", "assistant_messages", "importers")
         return [dict(zip(keys, row, strict=True)) for row in rows]
 
+    def marked_answers(self, keys: Sequence[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Answers of which the export says something more, in order of first import.
+
+        Args:
+            keys: names in :attr:`Message.extra`, one of which must be there.
+
+        Yields:
+            The conversation's id, the answer's content, and its ``extra``.
+        """
+        rows = self._cursor_rows(
+            "SELECT c.id, m.content, m.extra FROM messages m JOIN conversations c ON c.ord = m.ord "
+            "WHERE m.role = 'assistant' AND m.on_path AND m.extra IS NOT NULL "
+            "AND list_has_any(json_keys(m.extra), ?::VARCHAR[]) ORDER BY m.ord, m.position",
+            [list(keys)],
+        )
+        for row in rows:
+            yield row["id"], row["content"], json.loads(row["extra"])
+
     def people_seen(self) -> Iterator[tuple[str, str | None]]:
         """(name, the export's id) of everybody who takes part, in order of first appearance.
 

@@ -8,13 +8,45 @@ from pydantic import ValidationError
 
 from dataset.manifest import StepSpec
 from dataset.steps.base import Step, StepClass, StepContext, StepOptions, options_of
+from dataset.steps.broken_answers import BrokenAnswers
 from dataset.steps.dedupe_exact import DedupeExact
 from dataset.steps.dedupe_near import DedupeNear
+from dataset.steps.empty import Empty
+from dataset.steps.ends_with_assistant import EndsWithAssistant
 from dataset.steps.has_assistant import HasAssistant
 from dataset.steps.redact import Redact
+from dataset.steps.refusals import Refusals
+from dataset.steps.repetition import Repetition
+from dataset.steps.select_language import Language
+from dataset.steps.select_text import Matches, NotMatches
+from dataset.steps.select_tokens import TokenLength
+from dataset.steps.select_turns import AssistantShare, MaxTurns, MinTurns
+from dataset.steps.source_boilerplate import SourceBoilerplate
 from ingest.errors import SpecError
 
-_BUILT_IN: tuple[StepClass, ...] = (HasAssistant, DedupeExact, DedupeNear, Redact)
+_BUILT_IN: tuple[StepClass, ...] = (
+    # select
+    HasAssistant,
+    MinTurns,
+    MaxTurns,
+    AssistantShare,
+    TokenLength,
+    Language,
+    Matches,
+    NotMatches,
+    EndsWithAssistant,
+    # clean
+    SourceBoilerplate,
+    BrokenAnswers,
+    Refusals,
+    Repetition,
+    Empty,
+    # redact
+    Redact,
+    # deduplicate
+    DedupeExact,
+    DedupeNear,
+)
 
 ENTRY_POINTS = "turnmill.step"
 
