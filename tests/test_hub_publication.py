@@ -35,6 +35,12 @@ def test_the_published_manifest_opens_as_the_same_version(version):
     assert opened == version
 
 
+def test_how_the_spec_splits_is_published(version):
+    split = {"by": "conversation", "group_by": ["participants", "near-duplicates"], "test": 0.1}
+    published = json.loads(manifest_bytes(with_spec(version, split=split)))["spec"]["split"]
+    assert {key: published[key] for key in split} == split
+
+
 def test_names_and_texts_of_the_spec_are_withheld(version):
     spec = with_spec(
         version,

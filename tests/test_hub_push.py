@@ -1,7 +1,9 @@
 """Publishing to a repository: what is there afterwards, for whom, and what is not sent twice."""
 
 import json
-from collections.abc import Iterator
+import sys
+import types
+from collections.abc import Callable, Iterator
 
 import pytest
 from hub_ground import (
@@ -20,8 +22,9 @@ from hub_server import Hub
 from hub_storage import Repo, small
 
 from dataset.hub.errors import ConflictError, HubError
-from dataset.hub.push import PushReport, push
+from dataset.hub.push import push
 from dataset.hub.record import read_pushes
+from dataset.hub.report import PushReport
 from dataset.manifest import DatasetVersion, VersionError
 from ingest.workspace import Workspace
 
@@ -149,6 +152,50 @@ def test_a_repository_that_the_hub_makes_public_is_refused(monkeypatch, version)
         with pytest.raises(HubError, match="is public"):
             sent(version, hub)
         assert hub.calls("preupload") == hub.calls("put") == hub.calls("commit") == 0
+
+
+def test_a_repository_that_becomes_public_meanwhile_gets_no_tag(hub, version):
+    def opened() -> None:
+        hub.repo(REPO).private = False
+
+    hub.fault("verify", "first", action=opened)
+    with pytest.raises(HubError, match="is public"):
+        sent(version, hub)
+    assert hub.repo(REPO).tags == {}
+
+
+@pytest.fixture
+def redact_check(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """What the redaction check says; how it finds out has tests of its own."""
+
+    def says(clean: bool) -> None:
+        module = types.ModuleType("dataset.redact.check")
+        module.check_version = lambda version, workspace: types.SimpleNamespace(clean=clean)
+        monkeypatch.setitem(sys.modules, "dataset.redact.check", module)
+
+    return says
+
+
+def test_public_needs_a_clean_version(hub, version, redact_check):
+    redact_check(False)
+    with pytest.raises(HubError, match="stays private") as caught:
+        sent(version, hub, public=True)
+    assert "redact-check" in caught.value.hint
+    assert hub.faults.seen == []
+
+
+def test_public_when_clean(hub, version, redact_check):
+    redact_check(True)
+    assert sent(version, hub, public=True).private is False
+    assert hub.repo(REPO).private is False
+    with pytest.raises(HubError, match="is public"):
+        sent(version, hub)
+
+
+def test_the_visibility_of_a_repository_is_not_changed(hub, version, redact_check):
+    sent(version, hub)
+    redact_check(True)
+    assert sent(version, hub, public=True).private is True
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from hub_ground import REPO, Waits, hub_for_tests, sealed, secret
 from hub_server import Hub
 from huggingface_hub import constants
 
-from dataset.hub.push import PushReport, push
+from dataset.hub.push import push
+from dataset.hub.report import PushReport
 from dataset.manifest import DatasetVersion
 from ingest.workspace import Workspace
 

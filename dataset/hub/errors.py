@@ -25,6 +25,10 @@ class ConflictError(HubError):
     """Somebody else changed the repository meanwhile, or its tag names something else."""
 
 
+class UntrustedError(HubError):
+    """What a repository holds is not what it says; none of it is kept."""
+
+
 def caught() -> tuple[type[Exception], ...]:
     """What the Hub's client raises; :func:`explain` sorts it."""
     import httpx2

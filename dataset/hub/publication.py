@@ -20,14 +20,15 @@ WITHHELD = "withheld"
 """Stands in a published manifest where the local one has a name or a text."""
 
 _FIELDS = frozenset(
-    {"format", "kind", "name", "fingerprint", "created_at", "seconds", "spec", "splits", "steps",
-     "sources", "files", "parent", "curation", "code_version"}
+    {"format", "kind", "name", "fingerprint", "created_at", "seconds", "spec", "splits",
+     "split_report", "steps", "sources", "files", "parent", "curation", "code_version"}
 )  # fmt: skip
 # of a spec's where and of steps' options: texts that say nothing about people or messages
 _PLAIN = frozenset(
     {
         "name",
         "kind",
+        "split",
         "importers",
         "since",
         "until",

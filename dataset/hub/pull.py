@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import SecretStr, ValidationError
 
 from dataset.hub.client import Hub
-from dataset.hub.errors import HubError, explain
+from dataset.hub.errors import HubError, UntrustedError, explain
 from dataset.hub.retry import Patience
 from dataset.manifest import MANIFEST, DatasetVersion, FileInfo, open_version
 from dataset.rows import row_hash
@@ -93,12 +93,7 @@ def pull(
     hidden = workspace.create().datasets / f".pulling-{state.head}"
     make_folder(hidden)
     try:
-        version = _manifest(hub, state.head, hidden)
-        if named and _FINGERPRINT.fullmatch(named) and version.fingerprint != named:
-            raise HubError(
-                f"{repo}: at {named} is the version {version.fingerprint}",
-                "the tag was moved; ask its owner",
-            )
+        version = _manifest(hub, state.head, hidden, named)
         there = workspace.datasets / version.name / version.fingerprint
         if (there / MANIFEST).is_file():
             sealed = open_version(there)
@@ -110,6 +105,9 @@ def pull(
         )
         _check_rows(version, hub)
         return PullReport(_seal(version, there), repo, state.head, state.private, received)
+    except UntrustedError:
+        shutil.rmtree(hidden)
+        raise
     except OSError as error:
         found = explain(error, repo, hub.endpoint)
         if found is None:
@@ -127,7 +125,7 @@ def _full_name(hub: Hub, revision: str | None) -> str | None:
     return fit[0] if fit else revision
 
 
-def _manifest(hub: Hub, commit: str, hidden: Path) -> DatasetVersion:
+def _manifest(hub: Hub, commit: str, hidden: Path, named: str | None) -> DatasetVersion:
     """What the commit says that it holds; nothing in it is believed that could do harm."""
     if MANIFEST not in hub.files(commit):
         raise HubError(
@@ -139,13 +137,20 @@ def _manifest(hub: Hub, commit: str, hidden: Path) -> DatasetVersion:
     try:
         version = DatasetVersion.model_validate({**orjson.loads(raw), "path": hidden})
     except (ValidationError, TypeError, orjson.JSONDecodeError):
-        raise HubError(
+        raise UntrustedError(
             f"{hub.repo}: its {MANIFEST} cannot be read",
             "was it made by a newer turnmill? then use that one",
         ) from None
     odd = [path for path in version.files if not _DATA.fullmatch(path)]
     if odd or version.name != version.spec.name or not _FINGERPRINT.fullmatch(version.fingerprint):
-        raise HubError(f"{hub.repo}: its {MANIFEST} names what no version has", "do not trust it")
+        raise UntrustedError(
+            f"{hub.repo}: its {MANIFEST} names what no version has", "do not trust it"
+        )
+    if named and _FINGERPRINT.fullmatch(named) and version.fingerprint != named:
+        raise UntrustedError(
+            f"{hub.repo}: at {named} is the version {version.fingerprint}",
+            "the tag was moved; ask its owner",
+        )
     return version
 
 
@@ -167,7 +172,7 @@ def _fetch(hub: Hub, path: str, info: FileInfo, commit: str, hidden: Path) -> in
         file.unlink(missing_ok=True)
         if not again:
             break
-    raise HubError(
+    raise UntrustedError(
         f"{hub.repo}: {path} differs from its {MANIFEST}; nothing was taken over",
         "pull again; if it happens again, its owner must push again",
     )
@@ -182,10 +187,10 @@ def _check_rows(version: DatasetVersion, hub: Hub) -> None:
     try:
         found, counts = _fingerprint(version)
     except pa.ArrowException:
-        raise HubError(f"{hub.repo}: its data is no parquet", "do not trust it") from None
+        raise UntrustedError(f"{hub.repo}: its data is no parquet", "do not trust it") from None
     said = {split: size.conversations for split, size in version.splits.items()}
     if found != version.fingerprint or counts != said:
-        raise HubError(
+        raise UntrustedError(
             f"{hub.repo}: its rows are not those of {version.fingerprint}; nothing was taken over",
             "its owner must push again",
         )

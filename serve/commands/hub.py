@@ -4,7 +4,8 @@ import importlib.util
 from pathlib import Path
 
 from dataset.hub.pull import PullReport, pull
-from dataset.hub.push import PushReport, push
+from dataset.hub.push import push
+from dataset.hub.report import PushReport
 from dataset.hub.token import find_token
 from dataset.manifest import load_version
 from ingest.errors import UserError
