@@ -37,6 +37,10 @@ class Connection(Protocol):
         """Run a statement."""
         ...
 
+    def sql(self, query: str, /) -> Any:
+        """A query whose rows can be read in Arrow batches."""
+        ...
+
 
 class Entry(NamedTuple):
     """One line of the journal.
@@ -108,7 +112,7 @@ class Decisions:
         rows = pa.table(
             {
                 "number": pa.array([number] * count, pa.int64()),
-                "time": pa.array([_naive(now)] * count, pa.timestamp("us")),
+                "time": pa.array([naive(now)] * count, pa.timestamp("us")),
                 "who": pa.array([WHO] * count, pa.string()),
                 "action": pa.array([action] * count, pa.string()),
                 "conversation": pa.array([id_ for id_, _ in pairs], pa.string()),
@@ -159,7 +163,7 @@ class Decisions:
             )
         self._db.execute(
             "INSERT INTO decisions VALUES (?, ?, ?, 'undo', NULL, NULL, ?, ?)",
-            [self._next(), _naive(now), WHO, reason, number],
+            [self._next(), naive(now), WHO, reason, number],
         )
         return int(number)
 
@@ -251,5 +255,6 @@ class Decisions:
         self._db.execute(query)
 
 
-def _naive(time: datetime) -> datetime:
+def naive(time: datetime) -> datetime:
+    """A time as the store keeps it: UTC without a zone."""
     return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time

@@ -16,8 +16,9 @@ import orjson
 from ingest import columns
 from ingest.archive import Export, open_export, shown
 from ingest.batch import Batch, collect_seldom
+from ingest.forgotten import REASON as FORGOTTEN
 from ingest.importers.base import Importer, ImportOptions, Reject
-from ingest.raw import keep_raw
+from ingest.raw import drop_raw, keep_raw
 from ingest.registry import choose, sniff, unrecognised
 from ingest.store import Known, SourceRecord, Store
 from ingest.workers import read_batches
@@ -225,6 +226,11 @@ def _import_one(
                     tell(Progress(source.path, batch.position, export.size, report.read))
             record = landing.finish()
             store.put_source(sha256, key, importer.name, source.path, record)
+    if raw is not None and FORGOTTEN in report.skipped:
+        drop_raw(sha256, raw)
+        report.warnings.append(
+            f"{source.path}: no copy is kept, because it holds conversations that were forgotten"
+        )
     if record.one_sided:
         report.warnings.append(
             f"{source.path}: {record.one_sided} conversations hold one side only; they are stored "
@@ -253,6 +259,7 @@ class _Landing:
         self._report = report
         self._next = store.next_ord()
         self._was_empty = store.is_empty()
+        self._forgotten = store.forgotten.marks()
         self._held: dict[str, int] = {}  # id -> ord, of all that the export holds
         self._rejects: list[Reject] = []
         self._skipped: Counter[str] = Counter()
@@ -260,6 +267,10 @@ class _Landing:
 
     def add(self, batch: Batch) -> None:
         """Write one batch."""
+        if self._forgotten:
+            from ingest.sieve import sifted
+
+            batch = sifted(batch, self._forgotten)
         self._report.read += batch.read
         self._report.messages += batch.messages.num_rows
         self._one_sided += batch.one_sided

@@ -18,7 +18,9 @@ import pyarrow as pa
 
 from ingest import columns
 from ingest.decisions import Decisions
+from ingest.erasure import Erasure
 from ingest.errors import StoreError
+from ingest.forgotten import Forgotten
 from ingest.importers.base import Reject
 from ingest.message import Conversation
 from ingest.workspace import make_folder
@@ -83,6 +85,8 @@ class Store:
         self._memory = _MEMORY
         self.path = path
         self.decisions = Decisions(connection)
+        self.forgotten = Forgotten(connection)
+        self.erasure = Erasure(connection)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -215,6 +219,18 @@ class Store:
             )
             self._append("rejects", table)
 
+    def copy_from(self, path: Path) -> None:
+        """Take over every row of another store, which nobody has open; this one is empty."""
+        self._db.execute(f"ATTACH {_literal(str(path))} AS other (READ_ONLY)")
+        tables = self._db.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'other' "
+            "AND table_name <> 'schema_version' ORDER BY table_name"
+        ).fetchall()
+        for (table,) in tables:
+            self._db.execute(f"INSERT INTO {table} SELECT * FROM other.{table}")
+        self._db.execute("DETACH other")
+        self._db.execute("CHECKPOINT")
+
     def _limit_memory(self, mebibytes: int) -> None:
         self._db.execute(f"SET memory_limit = '{mebibytes}MiB'")
         self._memory = mebibytes
@@ -310,6 +326,15 @@ class Store:
             else:
                 for each in json.loads(participants):
                     yield each["name"], each.get("id")
+
+    def participants_of(self, ids: Sequence[str]) -> dict[str, list[str]]:
+        """Names of those who take part, by id, of those conversations that are stored."""
+        wanted = pa.table({"id": pa.array(ids, pa.string())})
+        rows = self._over(
+            wanted,
+            "SELECT c.id, c.participants FROM conversations c SEMI JOIN rows USING (id)",
+        )
+        return {id_: [each["name"] for each in json.loads(people or "[]")] for id_, people in rows}
 
     def list_conversations(self, where: Where, limit: int) -> list[dict[str, Any]]:
         """Newest import last; at most ``limit`` rows."""
@@ -549,3 +574,28 @@ def _prepare(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
             "use that one or a newer one; or move it away and import again: "
             "the exports are kept in 'raw'",
         )
+
+
+def rewrite_store(path: Path) -> None:
+    """Copy a closed store into a new file that takes its place.
+
+    DuckDB leaves the bytes of deleted rows where they were; nothing of them is in the new file.
+
+    Raises:
+        StoreError: the disk cannot hold both for a moment, or the store is in use or damaged.
+    """
+    fresh = path.with_name(f".{path.name}.new")
+    _remove(fresh)
+    try:
+        with open_store(fresh) as store:
+            store.copy_from(path)
+        fresh.replace(path)
+    finally:
+        _remove(fresh)
+    # what it holds was copied with the rest
+    path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+
+
+def _remove(path: Path) -> None:
+    for file in (path, path.with_name(f"{path.name}.wal")):
+        file.unlink(missing_ok=True)

@@ -62,6 +62,11 @@ class Workspace:
         return self.home / "pushes.jsonl"
 
     @property
+    def tainted(self) -> Path:
+        """``tainted.json``: which versions, runs and models still hold what was erased."""
+        return self.home / "tainted.json"
+
+    @property
     def ledgers(self) -> Path:
         """``ledgers/<name>/<fingerprint>.parquet``: what redaction removed, as salted hashes."""
         return self.home / "ledgers"

@@ -367,16 +367,63 @@ def build(
 
 
 @app.command()
-def versions(home: Home = None, json: AsJson = False) -> None:
+def versions(
+    tainted: Annotated[
+        bool,
+        typer.Option(
+            "--tainted", help="Only those that hold what was erased and are not rebuilt yet."
+        ),
+    ] = False,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
     """List sealed dataset versions."""
     from serve.commands import datasets
     from serve.terminal import print_json
 
+    if tainted:
+        from serve.commands import forgetting
+
+        standing = forgetting.tainted(_workspace(home))
+        if json:
+            print_json(forgetting.tainted_json(standing))
+        else:
+            forgetting.show_tainted(standing)
+        return
     found = datasets.versions(_workspace(home))
     if json:
         print_json([datasets.as_json(version) for version in found])
     else:
         datasets.show_versions(found)
+
+
+@app.command()
+def forget(
+    participant: Annotated[
+        str | None,
+        typer.Option("--participant", help="Somebody: all conversations they take part in."),
+    ] = None,
+    conversation: Annotated[
+        str | None, typer.Option("--conversation", help="A conversation's id.")
+    ] = None,
+    matching: Annotated[
+        str | None, typer.Option("--matching", help="A text: all conversations that hold it.")
+    ] = None,
+    dry_run: DryRun = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Erase from store and kept exports for good, block the re-import, name what still holds it."""
+    from dataset.forget import Ask
+    from serve.commands import forgetting
+    from serve.terminal import print_json
+
+    workspace = _workspace(home)
+    report = forgetting.run(
+        Ask(participant, conversation, matching), workspace, dry_run=dry_run, yes=yes
+    )
+    print_json(forgetting.as_json(report)) if json else forgetting.show(report, workspace)
 
 
 @app.command()
@@ -506,6 +553,22 @@ def pull(
 
     report = hub.run_pull(repo, _workspace(home), revision=revision, token_file=token_file)
     print_json(report.as_json()) if json else hub.show_pull(report)
+
+
+@app.command("redact-check")
+def redact_check(
+    version: Annotated[str, typer.Argument(help="NAME, NAME@latest, NAME@HASH or a folder.")],
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Look once more through a sealed version for secrets, contacts and participants' names."""
+    from serve.commands import redaction
+    from serve.terminal import print_json
+
+    sealed, report = redaction.check(version, _workspace(home))
+    print_json(redaction.as_json(sealed, report)) if json else redaction.show(sealed, report)
+    if not report.clean:
+        raise typer.Exit(3)
 
 
 @app.command()

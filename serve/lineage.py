@@ -5,7 +5,7 @@ Read from the files that each stage leaves behind (``manifest.json``, ``run.json
 is simply not there; something named by a file and no longer on disk is shown as missing.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dataset.forget import Offspring
 from dataset.manifest import DatasetVersion, list_versions
 from ingest.errors import UserError
 from ingest.files import read_json, sha256_file
@@ -60,10 +61,7 @@ def lineage(ref: str, workspace: Workspace) -> list[dict[str, Any]]:
             f"{ref}: no such source, conversation, version, run, model or evaluation",
             "list them with 'turnmill versions' and 'turnmill runs'",
         )
-    children: dict[Key, set[Key]] = {}
-    for key, link in links.items():
-        for parent in link.parents:
-            children.setdefault(parent, set()).add(key)
+    children = _children(links)
     chain = _reached(found, lambda key: links[key].parents)
     chain |= _reached(found, lambda key: children.get(key, set()))
     return [
@@ -75,6 +73,30 @@ def lineage(ref: str, workspace: Workspace) -> list[dict[str, Any]]:
         }
         for key in sorted(chain, key=lambda key: _place(key, links[key]))
     ]
+
+
+def made_of(versions: Sequence[DatasetVersion], workspace: Workspace) -> dict[str, Offspring]:
+    """What was made of each of these versions, by fingerprint.
+
+    Raises:
+        LineageError: a file of a chain does not parse.
+    """
+    links = _links(workspace, list(versions))
+    children = _children(links)
+    found: dict[str, Offspring] = {}
+    for version in versions:
+        reached = _reached([("dataset", version.fingerprint)], lambda key: children.get(key, set()))
+        ids = {kind: sorted(id_ for of, id_ in reached if of == kind) for kind in KINDS}
+        found[version.fingerprint] = Offspring(ids["run"], ids["model"], ids["eval"])
+    return found
+
+
+def _children(links: dict[Key, _Link]) -> dict[Key, set[Key]]:
+    children: dict[Key, set[Key]] = {}
+    for key, link in links.items():
+        for parent in link.parents:
+            children.setdefault(parent, set()).add(key)
+    return children
 
 
 def _place(key: Key, link: _Link) -> tuple[int, str, str]:

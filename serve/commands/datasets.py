@@ -21,13 +21,16 @@ from ingest.errors import UserError
 from ingest.store import open_store
 from ingest.workspace import Workspace
 from serve import terminal
+from serve.commands.forgetting import note_rebuilt
 
 
 def run_build(spec: Path, workspace: Workspace, workers: int = 1) -> DatasetVersion:
     """Seal the version that a spec file asks for."""
     asked = load_spec(spec)
     with open_store(workspace.create().store) as store, terminal.staged("building") as stage:
-        return build(store, asked, workspace, workers=workers, on_progress=stage)
+        version = build(store, asked, workspace, workers=workers, on_progress=stage)
+    note_rebuilt(version, workspace)
+    return version
 
 
 def run_preview(spec: Path, workspace: Workspace) -> Preview:

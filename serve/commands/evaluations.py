@@ -8,6 +8,7 @@ from dataset.manifest import DatasetVersion, load_version
 from ingest.files import read_json
 from ingest.workspace import Workspace
 from serve import terminal
+from serve.commands.forgetting import warn_if_tainted
 from serve.commands.serving import find_model
 from serve.evaluation.evaluate import evaluate as judge
 from serve.evaluation.report import EvalReport
@@ -58,6 +59,7 @@ def evaluate(
     """
     folder = find_model(model, workspace)
     version = load_version(on, workspace)
+    warn_if_tainted(version, workspace)
     with terminal.staged("evaluating") as told:
         report = judge(
             folder, version, workspace=workspace, base=base, base_url=base_url, on_progress=told

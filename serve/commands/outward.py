@@ -9,6 +9,7 @@ from dataset.export.write import DatasetExport, export_version
 from dataset.manifest import load_version
 from ingest.workspace import Workspace
 from serve import terminal
+from serve.commands.forgetting import warn_if_tainted
 from serve.terminal import safe
 
 
@@ -23,6 +24,7 @@ def run_export(
 ) -> DatasetExport:
     """Write a version in an outward format."""
     version = load_version(ref, workspace)
+    warn_if_tainted(version, workspace)
     return export_version(version, format_name, out, lossy=lossy, base_model=base_model)
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dataset.manifest import load_version
 from ingest.errors import UserError
 from ingest.workspace import Workspace
 from serve import terminal
+from serve.commands.forgetting import warn_if_tainted
 from train.launchers.base import OnEvent
 from train.merge import MergeCertificate, merge_run
 from train.plan import TrainPlan
@@ -27,6 +29,7 @@ class TrainError(UserError):
 def plan(spec: Path, workspace: Workspace) -> dict[str, Any]:
     """Resolve a run without leaving anything behind."""
     asked = load_train_spec(spec)
+    warn_if_tainted(load_version(asked.dataset, workspace), workspace)
     with tempfile.TemporaryDirectory() as scratch:
         resolved, _ = plan_run(asked, workspace, run_id=new_run_id(), run_dir=Path(scratch))
     return plan_json(resolved)
@@ -74,6 +77,7 @@ def train(
         asked = _spec_of(resume, workspace)
     elif spec is not None:
         asked = load_train_spec(spec)
+        warn_if_tainted(load_version(asked.dataset, workspace), workspace)
     else:
         raise UserError("no training spec named", "turnmill train TRAIN.toml, or --resume RUN")
     with progress() as on_event:
