@@ -48,19 +48,28 @@ def test_names_and_texts_of_the_spec_are_withheld(version):
         steps=[
             "has-assistant",
             {"name": "no-words", "texts": ["Projekt Adler"], "at_least": 2, "keep": "longest"},
-            {"name": "of", "people": {"anna": ["Änni"]}, "file": "/home/anna/x", "on": True},
+            {"name": "redact", "keep": ["anna@example.org"], "locales": ["de_DE"]},
+            {
+                "name": "of",
+                "people": {"Bo": [{"name": "Änni"}]},
+                "file": "/home/anna/x",
+                "on": True,
+            },
         ],
     )
     raw = manifest_bytes(spec)
     published = json.loads(raw)["spec"]
-    for word in ("Anna", "Bo", "Adler", "nni", "/home"):
+    for word in ("Anna", "anna", "Bo", "Adler", "nni", "/home"):
         assert word not in raw.decode()
     assert published["where"]["participants"] == [WITHHELD, WITHHELD]
     assert published["where"]["importers"] == ["whatsapp"]
     assert published["steps"][1] == {
         "name": "no-words", "texts": [WITHHELD], "at_least": 2, "keep": "longest",
     }  # fmt: skip
-    assert published["steps"][2]["on"] is True
+    assert published["steps"][2] == {
+        "name": "redact", "keep": [WITHHELD], "locales": ["de_DE"],
+    }  # fmt: skip
+    assert published["steps"][3]["on"] is True
 
 
 def test_a_field_that_nobody_has_decided_about_is_not_published(version):

@@ -24,22 +24,8 @@ _FIELDS = frozenset(
      "split_report", "steps", "sources", "files", "parent", "curation", "code_version"}
 )  # fmt: skip
 # of a spec's where and of steps' options: texts that say nothing about people or messages
-_PLAIN = frozenset(
-    {
-        "name",
-        "kind",
-        "split",
-        "importers",
-        "since",
-        "until",
-        "locales",
-        "languages",
-        "kinds",
-        "keep",
-        "by",
-        "unit",
-    }
-)
+_PLAIN = frozenset({"importers", "since", "until", "locales", "languages", "kinds"})
+_WORDS = frozenset({"longest", "newest", "oldest", "first", "last"})
 
 
 @dataclass(frozen=True)
@@ -96,24 +82,25 @@ def manifest_bytes(version: DatasetVersion) -> bytes:
 
 
 def _spec(spec: dict[str, Any]) -> dict[str, Any]:
+    open_ = {key: spec[key] for key in ("name", "kind", "split", "seed") if key in spec}
+    steps = [step if isinstance(step, str) else _step(**step) for step in spec["steps"]]
     where = {key: _open(key, value) for key, value in spec["where"].items()}
-    steps = [
-        step if isinstance(step, str) else {key: _open(key, each) for key, each in step.items()}
-        for step in spec["steps"]
-    ]
-    rest = {key: _open(key, value) for key, value in spec.items()}
-    return {**rest, "where": where, "steps": steps}
+    rest = {key: _open(key, value) for key, value in spec.items() if key not in open_}
+    return {**rest, **open_, "where": where, "steps": steps}
+
+
+def _step(name: str, **options: Any) -> dict[str, Any]:
+    return {"name": name, **{key: _open(key, value) for key, value in options.items()}}
 
 
 def _open(key: str, value: Any) -> Any:
     """The value if it says nothing about people or messages; else as many words that say so."""
     if value is None or isinstance(value, bool | int | float) or key in _PLAIN:
         return value
-    if isinstance(value, dict):
-        return {name: _open(name, each) for name, each in value.items()}
     if isinstance(value, list):
         return [_open(key, each) for each in value]
-    return WITHHELD
+    # of a table the keys may be names too
+    return value if isinstance(value, str) and value in _WORDS else WITHHELD
 
 
 def _json(value: Any) -> bytes:
