@@ -82,7 +82,8 @@ def manifest_bytes(version: DatasetVersion) -> bytes:
 
 
 def _spec(spec: dict[str, Any]) -> dict[str, Any]:
-    open_ = {key: spec[key] for key in ("name", "kind", "split", "seed") if key in spec}
+    plain = ["name", "kind", "split", "seed"]
+    open_ = {key: spec[key] for key in plain if key in spec}
     steps = [step if isinstance(step, str) else _step(**step) for step in spec["steps"]]
     where = {key: _open(key, value) for key, value in spec["where"].items()}
     rest = {key: _open(key, value) for key, value in spec.items() if key not in open_}
