@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from redact_corpus import Document, Label, documents
+from redact_corpus import Document, Label, documents, held_out
 
 from dataset.redact.detect import find
 from dataset.redact.span import Span
@@ -85,7 +85,8 @@ def measure(corpus: Iterable[Document], show: str = "") -> dict[str, Tally]:
             right = is_right(span, document.labels)
             if show in (span.kind, "wrong") and not right:
                 line = document.text[max(0, span.start - 30) : span.end + 20]
-                print(f"wrong {document.locale} {span.kind}: {document.text[span.start:span.end]!r} in {line!r}")
+                what = document.text[span.start : span.end]
+                print(f"wrong {document.locale} {span.kind}: {what!r} in {line!r}")
             for key, name in _names(document, span.kind, span.kind):
                 by[key].spans[name] += 1
                 by[key].right[name] += right
@@ -109,7 +110,7 @@ def table(by: Tally, head: str) -> str:
     return "\n".join(lines)
 
 
-def report(by: dict[str, Tally], n: int) -> str:
+def report(by: dict[str, Tally], held: Tally, n: int) -> str:
     """The generated part of the page."""
     exact = Tally(by["what"].values, by["what"].found, Counter(), Counter())
     return "\n\n".join(
@@ -119,7 +120,11 @@ def report(by: dict[str, Tally], n: int) -> str:
             table(by["kind"], "kind"),
             table(by["locale"], "locale"),
             table(by["shape"], "shape of the text"),
-            "<details><summary>more exactly</summary>\n\n" + table(exact, "value") + "\n\n</details>",
+            f"Sentences that no rule was written with ({n // 4} documents of other values):",
+            table(held, "kind"),
+            "<details><summary>more exactly</summary>\n\n"
+            + table(exact, "value")
+            + "\n\n</details>",
         )
     )
 
@@ -127,10 +132,15 @@ def report(by: dict[str, Tally], n: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=int, default=6000)
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/redaction.md")
+    parser.add_argument(
+        "--write", action="store_true", help="put the tables into docs/redaction.md"
+    )
     parser.add_argument("--show", default="", help="print what is missed of a kind, or 'wrong'")
+    parser.add_argument("--show-held-out", default="", help="the same of the held-out sentences")
     asked = parser.parse_args()
-    text = report(measure(documents(asked.documents), asked.show), asked.documents)
+    by = measure(documents(asked.documents), asked.show)
+    held = measure(held_out(asked.documents // 4), asked.show_held_out)["kind"]
+    text = report(by, held, asked.documents)
     print(text)
     if asked.write:
         begin, end = "<!-- generated: begin -->\n", "<!-- generated: end -->"

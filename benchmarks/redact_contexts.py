@@ -1,16 +1,15 @@
 # ruff: noqa: E501 - sentences read by the line
 """Sentences, code, JSON and logs around the values of the corpus; written apart from the rules.
 
-A slot in braces is filled with a value; upper-case braces are doubled as for ``str.format``. Slots
-of ``VALUES`` are labelled, those of ``NEGATIVES`` must not be found.
+A slot in braces is filled with a value; braces are doubled as for ``str.format``. Slots of
+``VALUES`` are labelled, the others, people's names aside, must not be found. ``HELD_OUT`` was
+written when the rules stood and was only measured with.
 """
 
-VALUES = (
-    "phone phone_intl email address id card iban password secret url_credentials ip private_key jwt"
-).split()
-NEGATIVES = (
-    "order date time price version tracking isbn sha uuid ident coord number timestamp ean range ratio local_ip"
-).split()
+VALUES = frozenset(
+    {"phone", "phone_intl", "email", "address", "id", "card", "iban", "password", "secret"}
+    | {"url_credentials", "ip", "private_key", "jwt"}
+)
 
 CHAT: dict[str, list[str]] = {
     "en": [
@@ -389,12 +388,12 @@ ANYWHERE: list[str] = [
 ]
 
 CODE: list[str] = [
-    "client = Client(api_key=\"{secret}\", timeout={number})",
+    'client = Client(api_key="{secret}", timeout={number})',
     "os.environ['PASSWORD'] = '{password}'\nassert version == '{version}'",
     "const password = \"{password}\";\nconst build = '{version}';",
     "# fixes {sha}\nHOST = '{ip}'\nPORT = {number}",
     "DB_PASSWORD={password}\nDB_HOST=127.0.0.1\nDB_PORT=5432\nRELEASE={version}",
-    "password: \"{password}\"\nreplicas: {number}\nimage: app:{version}",
+    'password: "{password}"\nreplicas: {number}\nimage: app:{version}',
     "def {ident}(x={number}):\n    return x * {number}.5  # since {date}",
     "git checkout {sha} && git revert {sha}",
     "pip install {ident}=={version} --hash=sha256:{sha}",
@@ -403,7 +402,7 @@ CODE: list[str] = [
     "@app.route('/{ident}/<int:id>')\ndef {ident}(id): ...",
     "for i in range({number}):\n    {ident}[i] = {coord}",
     "std::vector<int> {ident}({number}); // {date}",
-    "<img src=\"{ident}@2x.png\" width={number}>",
+    '<img src="{ident}@2x.png" width={number}>',
     "npm install {ident}@{version}",
     "SELECT * FROM t WHERE id IN ({number}, {order}, {timestamp})",
     "if token is None: raise ValueError('token is required')\npassword = getpass('Password: ')",
@@ -436,3 +435,156 @@ LOGS: list[str] = [
     "E/AndroidRuntime({number}): at com.example.{ident}.Main(Main.java:{number})",
     "GET https://files.example.org/f/{uuid}?Expires={timestamp}&Signature={secret}",
 ]
+
+MORE: dict[str, list[str]] = {
+    "en": [
+        "sorry wrong number, it is {phone} not {number}",
+        "Home: {phone} / Work: {phone_intl}",
+        "can u drop the keys at {address}? thx",
+        "my landlord ({name}, {phone}) wants {price} by {date}",
+        "Ship to:\n{name}\n{address}",
+        "login is {email} / {password}",
+        "I put the pw as {password} for now, pls change it",
+        "my passwd is: {password}",
+        "refund to {iban} or to card {card}, whichever is faster",
+        "the form has {id} where it should have mine",
+        "Ticket #{number} about build {version}: crash at {coord} on {date}, see {sha}",
+        "We sold {number} units in {range}, up {ratio}, revenue {price} (PO {order})",
+        "part {order}, serial {tracking}, made {date}",
+        "step 3 of 12, ETA {time}, {number}/{number} files, id {uuid}",
+        "score was {ratio}, seeds {timestamp} and {timestamp}",
+        "from {ip} port {number} ssh2: RSA SHA256:{sha}",
+        "they blocked {ip}, then {ip} too",
+        "token {secret} stopped working after {time}",
+        "secret={secret}&v={version}",
+    ],
+    "de": [
+        "privat {phone}, Büro {phone_intl}",
+        "Wenn was ist: {phone}. Sonst bis {date}!",
+        "Lieferung an {name}, {address}, bitte bis {time}",
+        "Zugang: {email}, Kennwort {password}",
+        "pw: {password}",
+        "Konto {iban}, Verwendungszweck {order}",
+        "Meine IdNr. lautet {id}.",
+        "Teil {order} ab Lager, {number} Stück zu {price}, Charge {tracking}",
+        "Messwerte: {coord} / {coord} am {date} um {time}",
+        "In {range} waren es {number}, das sind {ratio} mehr",
+    ],
+    "fr": [
+        "fixe {phone}, portable {phone_intl}",
+        "j'habite {address}, sonne chez {name}",
+        "mdp: {password}",
+        "identifiant {email}, mot de passe {password}",
+        "RIB : {iban}",
+        "réf. {order} du {date}, {number} articles à {price}",
+        "position {coord}, altitude {number} m à {time}",
+    ],
+    "es": [
+        "casa {phone}, oficina {phone_intl}",
+        "vivo en {address}, toca el timbre de {name}",
+        "clave: {password}",
+        "usuario {email} y contraseña {password}",
+        "ingresa en {iban}",
+        "ref. {order} del {date}, {number} unidades a {price}",
+    ],
+    "it": [
+        "casa {phone}, ufficio {phone_intl}",
+        "abito in {address}, citofono {name}",
+        "CF: {id}",
+        "rif. {order} del {date}, {number} pezzi a {price}",
+    ],
+    "nl": [
+        "thuis {phone}, werk {phone_intl}",
+        "ik woon op {address}, bel bij {name}",
+        "ww: {password}",
+        "ref. {order} van {date}, {number} stuks à {price}",
+    ],
+    "pl": [
+        "dom {phone}, praca {phone_intl}",
+        "mieszkam: {address}, dzwonek {name}",
+        "konto {iban}",
+        "nr {order} z {date}, {number} szt. po {price}",
+    ],
+    "pt": [
+        "casa {phone}, trabalho {phone_intl}",
+        "moro na {address}, campainha {name}",
+        "conta {iban}",
+        "ref. {order} de {date}, {number} peças a {price}",
+    ],
+}
+
+HELD_OUT: dict[str, list[str]] = {
+    "en": [
+        "quick q: is {phone} still good for reaching {name}?",
+        "{name}'s cell {phone}; leave a message",
+        "voicemail said to try {phone_intl} or mail {email}",
+        "dropping this here so I don't forget: {address}",
+        "the house at {address} was sold for {price} on {date}",
+        "wifi guest / {password}",
+        "reset it to {password}, works now",
+        "your temporary password will be {password} until {date}",
+        "acct {iban} at our bank, not the other one",
+        "paid with {card} and got {order} as confirmation",
+        "they ask for a number like {id} on page {number}",
+        "rollback to {version}; {sha} broke {ident} at {time}",
+        "chunk {number}/{number} crc {sha} offset {timestamp}",
+        "between {range} the index rose from {number} to {number}, {ratio}",
+        "lot {tracking} expires {date}, EAN {ean}",
+        "ufw deny from {ip}",
+        "leaked: {secret} (rotate it!)",
+        "{uuid} -> {uuid} after {number} retries",
+    ],
+    "de": [
+        "Kannst du mal bei {phone} durchklingeln?",
+        "{name} hat jetzt {phone_intl}",
+        "Klingelschild {name}, {address}, dritter Stock",
+        "Zum Anmelden {password} eintippen",
+        "Das Kennwort wurde auf {password} geändert",
+        "Bitte auf {iban} einzahlen, {price}",
+        "Auf dem Bescheid steht {id} oben rechts",
+        "Auftrag {order}, Pos. {number}, Liefertermin {date}",
+        "Zählerstand {number} am {date}, Gerät {tracking}",
+        "Sitzung {uuid} um {time}, Dauer {ratio}",
+    ],
+    "fr": [
+        "laisse un message au {phone}",
+        "rendez-vous au {address} à {time}",
+        "j'ai mis {password} comme mot de passe",
+        "le dossier {order} du {date}, {price}",
+        "verse {price} sur {iban}",
+    ],
+    "es": [
+        "apunta mi número: {phone}",
+        "la fiesta es en {address} a las {time}",
+        "entra con la contraseña {password}",
+        "el expediente {order} del {date}, {price}",
+    ],
+    "it": [
+        "segnati il mio numero: {phone}",
+        "la festa è in {address} alle {time}",
+        "entra con la password {password}",
+        "pratica {order} del {date}, {price}",
+    ],
+    "nl": [
+        "noteer mijn nummer: {phone}",
+        "het feest is op {address} om {time}",
+        "log in met wachtwoord {password}",
+        "dossier {order} van {date}, {price}",
+    ],
+    "pl": [
+        "zapisz mój numer: {phone}",
+        "impreza jest przy {address} o {time}",
+        "zaloguj się hasłem {password}",
+        "sprawa {order} z {date}, {price}",
+    ],
+    "sv": [
+        "skriv upp mitt nummer: {phone}",
+        "festen är på {address} klockan {time}",
+        "ärende {order} från {date}, {price}",
+    ],
+    "pt": [
+        "anota o meu número: {phone}",
+        "a festa é na {address} às {time}",
+        "processo {order} de {date}, {price}",
+    ],
+}

@@ -1,6 +1,6 @@
 """The labelled corpus on which the detectors are measured: invented, the same on every run.
 
-    python benchmarks/redact_corpus.py [--documents 6000] > corpus.jsonl
+python benchmarks/redact_corpus.py [--documents 6000] > corpus.jsonl
 """
 
 import argparse
@@ -10,7 +10,7 @@ import string
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from redact_contexts import ANYWHERE, CHAT, CODE, JSON, LOGS, VALUES
+from redact_contexts import ANYWHERE, CHAT, CODE, HELD_OUT, JSON, LOGS, MORE, VALUES
 from redact_values import LOCALES, Values
 
 KINDS = {"phone_intl": "phone", "id": "national_id", "jwt": "secret"}
@@ -45,9 +45,21 @@ def documents(n: int, seed: int = 0) -> Iterator[Document]:
         yield _document(values[locale], draw)
 
 
+def held_out(n: int, seed: int = 1) -> Iterator[Document]:
+    """Documents of sentences that no rule was written with, of the locales that have some."""
+    locales = [locale for locale in LOCALES if locale[:2] in HELD_OUT]
+    values = {locale: Values(locale, seed) for locale in locales}
+    draw = random.Random(seed)
+    for place in range(n):
+        one = values[locales[place % len(locales)]]
+        templates = [draw.choice(HELD_OUT[one.locale[:2]]) for _ in range(draw.randint(1, 3))]
+        yield _fill(one, templates, "held out", draw)
+
+
 def _document(values: Values, draw: random.Random) -> Document:
     shape = draw.choices(("chat", "code", "json", "log", "mixed"), (55, 12, 10, 13, 10))[0]
-    chat = CHAT[values.locale[:2]]
+    language = values.locale[:2]
+    chat = CHAT[language] + MORE.get(language, [])
     lines = {
         "chat": lambda: draw.choice(chat),
         "code": lambda: draw.choice(CODE),
@@ -58,6 +70,10 @@ def _document(values: Values, draw: random.Random) -> Document:
     templates = [lines[shape]() for _ in range(draw.randint(1, 4))]
     if shape == "chat" and draw.random() < 0.25:
         templates.append(draw.choice(ANYWHERE))
+    return _fill(values, templates, shape, draw)
+
+
+def _fill(values: Values, templates: list[str], shape: str, draw: random.Random) -> Document:
     text, labels, decoys = "", [], []
     for template in templates:
         if text:

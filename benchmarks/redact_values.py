@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables read by the line
 """Values of the corpus: invented people's numbers by the published rules, and decoys.
 
 Everything comes from one seeded source, so that the corpus is the same on every machine with the
@@ -11,10 +12,12 @@ import random
 import string
 from collections.abc import Callable
 from importlib import import_module
+from itertools import pairwise
 
 import phonenumbers
 from faker import Faker
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
+from stdnum import iban
 
 HEX, UPPER, DIGITS = "0123456789abcdef", string.ascii_uppercase, string.digits
 ALNUM = string.ascii_letters + string.digits
@@ -59,6 +62,25 @@ IDS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 LOCALES: tuple[str, ...] = tuple(IDS)
 
+# countries for which Faker only has the forms of another
+STREETS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "BG": (
+        ("ул. {street} {n}", "ул. „{street}“ {n}, ап. {m}", "бул. {street} № {n}", "бул. {street} {n}, {code} {town}"),
+        {"street": "Гурко Раковска Шипка Витоша Левски Ботев Оборище", "town": "София Пловдив Варна"},
+    ),
+    "TR": (
+        ("{street} Mah. {other} Sok. No: {n}", "{street} Mahallesi {other} Caddesi No:{n} Daire:{m}",
+         "{other} Caddesi No: {n}/{m}, 3{code} {town}", "{street} Mah. {other} Cad. {n}/{m} {town}"),
+        {"street": "Fatih Cumhuriyet Yenimahalle Bahçelievler Atatürk", "other": "Gül Menekşe Atatürk İnönü Lale",
+         "town": "Ankara İzmir Bursa"},
+    ),
+    "JP": (
+        ("東京都{town}{street}{m}-{n}-3", "東京都{town}{street}{m}丁目{n}番5号", "〒150-{code} 東京都{town}{street}{m}-{n}",
+         "大阪府大阪市北区{street}{m}丁目{n}-8 ハイツ{n}"),
+        {"street": "神南 本町 栄町 中央 西原 緑が丘", "town": "渋谷区 港区 世田谷区 中野区"},
+    ),
+}  # fmt: skip
+
 PROVIDERS: dict[str, Callable[["Values"], str]] = {
     "anthropic": lambda v: "sk-" + "ant-api03-" + v.chars(URL64, 93) + "AA",
     "openai": lambda v: "sk-" + v.chars(ALNUM, 48),
@@ -89,9 +111,7 @@ PROVIDERS: dict[str, Callable[["Values"], str]] = {
     "telegram": lambda v: v.chars("123456789", 10) + ":AA" + v.chars(URL64, 32) + v.chars(ALNUM, 1),
     "stripe": lambda v: v.pick("sk rk pk") + "_live_" + v.chars(ALNUM, 24),
     "twilio": lambda v: v.pick("SK AC") + v.chars(HEX, 32),
-    "sendgrid": lambda v: (
-        "SG" + f".{v.chars(URL64, 22)}.{v.chars(URL64, 42)}{v.chars(ALNUM, 1)}"
-    ),
+    "sendgrid": lambda v: "SG" + f".{v.chars(URL64, 22)}.{v.chars(URL64, 42)}{v.chars(ALNUM, 1)}",
     "mailgun": lambda v: "key" + "-" + v.chars(HEX, 32),
     "mailchimp": lambda v: v.chars(HEX, 32) + "-us" + v.chars("123456789", 1),
     "shopify": lambda v: "shp" + "at_" + v.chars(HEX, 32),
@@ -134,6 +154,8 @@ class Values:
         self.random = random.Random(f"{locale} {seed}")
         self.fake = Faker(locale)
         self.fake.seed_instance(f"{locale} {seed}")
+        self.bank = Faker("de_DE")
+        self.bank.seed_instance(f"{locale} {seed}")
 
     def chars(self, alphabet: str, n: int) -> str:
         return "".join(self.random.choice(alphabet) for _ in range(n))
@@ -217,6 +239,13 @@ class Values:
         return f"{user}@{host}", "email"
 
     def _address(self) -> tuple[str, str]:
+        if self.country in STREETS:
+            words = {name: self.pick(some) for name, some in STREETS[self.country][1].items()}
+            n, m = self.random.randint(1, 180), self.random.randint(1, 40)
+            form = self.random.choice(STREETS[self.country][0])
+            return form.format(
+                n=n, m=m, code=self.random.randint(1000, 9999), **words
+            ), "address, street"
         street = self.fake.street_address().replace("\n", ", ")
         if self.random.random() < 0.5:
             return street, "address, street"
@@ -249,11 +278,19 @@ class Values:
         return head + six + last
 
     def _id_pan(self) -> str:
-        return self.chars(UPPER, 3) + "P" + self.chars(UPPER, 1) + self.chars(DIGITS, 4) + self.chars(UPPER, 1)
+        return (
+            self.chars(UPPER, 3)
+            + "P"
+            + self.chars(UPPER, 1)
+            + self.chars(DIGITS, 4)
+            + self.chars(UPPER, 1)
+        )
 
     def _id_vnr(self) -> str:
         born = self.fake.date_of_birth().strftime("%d%m%y")
-        return self.chars("123456789", 1) + self.chars(DIGITS, 3) + self.pick("_ -").strip("_-") + born
+        return (
+            self.chars("123456789", 1) + self.chars(DIGITS, 3) + self.pick("_ -").strip("_-") + born
+        )
 
     def _id_ahv(self) -> str:
         body = "756" + self.chars(DIGITS, 9)
@@ -269,7 +306,7 @@ class Values:
         if self.random.random() < 0.5:
             return body + key
         cuts = (0, 1, 3, 5, 7, 10, 13)
-        groups = [body[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+        groups = [body[a:b] for a, b in pairwise(cuts)]
         return " ".join([*groups, key])
 
     def _id_dni(self) -> str:
@@ -326,8 +363,19 @@ class Values:
         if self.random.random() < 0.3:
             return self.fake.credit_card_number(), "card, Faker"
         prefix, length = self.random.choice(
-            (("4", 16), ("51", 16), ("2221", 16), ("34", 15), ("37", 15), ("6011", 16), ("36", 14))
-            + (("3528", 16), ("62", 16), ("4", 16), ("55", 16))
+            (
+                ("4", 16),
+                ("51", 16),
+                ("2221", 16),
+                ("34", 15),
+                ("37", 15),
+                ("6011", 16),
+                ("36", 14),
+                ("3528", 16),
+                ("62", 16),
+                ("4", 16),
+                ("55", 16),
+            )
         )
         body = prefix + self.chars(DIGITS, length - len(prefix) - 1)
         digits = body + luhn_digit(body)
@@ -339,7 +387,10 @@ class Values:
         return mark.join(digits[at : at + 4] for at in range(0, 16, 4)), "card"
 
     def _iban(self) -> str:
+        # Faker has no banks for some locales and gives a number of no country's length
         whole = self.fake.iban()
+        while not iban.is_valid(whole, check_country=False):
+            whole = self.bank.iban()
         if self.random.random() < 0.5:
             return " ".join(whole[at : at + 4] for at in range(0, len(whole), 4))
         return whole
@@ -355,7 +406,12 @@ class Values:
             return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
         head = part({"alg": self.pick("HS256 RS256 ES256"), "typ": "JWT"})
-        body = part({"sub": self.chars(DIGITS, 10), "iat": self.random.randint(1_600_000_000, 1_800_000_000)})
+        body = part(
+            {
+                "sub": self.chars(DIGITS, 10),
+                "iat": self.random.randint(1_600_000_000, 1_800_000_000),
+            }
+        )
         return f"{head}.{body}.{self.chars(URL64, 42)}{self.chars(ALNUM, 1)}"
 
     def _private_key(self) -> str:
@@ -382,7 +438,9 @@ class Values:
     def _ip(self) -> tuple[str, str]:
         if self.random.random() < 0.2:
             groups = [f"{self.random.randint(1, 0xFFFF):x}" for _ in range(6)]
-            return f"2a01:{self.random.randint(0x100, 0xFFF):x}:" + ":".join(groups), "ip, version 6"
+            return f"2a01:{self.random.randint(0x100, 0xFFF):x}:" + ":".join(
+                groups
+            ), "ip, version 6"
         return self.fake.ipv4_public(), "ip, version 4"
 
     # -- decoys -------------------------------------------------------------------------------
@@ -420,7 +478,9 @@ class Values:
         )  # fmt: skip
 
     def _tracking(self) -> str:
-        digits = self.chars("123456789", 1) + self.chars(DIGITS, self.random.choice((10, 11, 13, 18, 19)))
+        digits = self.chars("123456789", 1) + self.chars(
+            DIGITS, self.random.choice((10, 11, 13, 18, 19))
+        )
         while luhn_digit(digits[:-1]) == digits[-1]:
             digits = digits[:-1] + self.chars(DIGITS, 1)
         return self.random.choice(
@@ -429,7 +489,9 @@ class Values:
         )  # fmt: skip
 
     def _isbn(self) -> str:
-        return self.random.choice((self.fake.isbn13(), self.fake.isbn13("-"), self.fake.isbn10("-")))
+        return self.random.choice(
+            (self.fake.isbn13(), self.fake.isbn13("-"), self.fake.isbn10("-"))
+        )
 
     def _ean(self) -> str:
         return self.fake.ean13()
@@ -441,17 +503,26 @@ class Values:
         return self.fake.uuid4()
 
     def _ident(self) -> str:
-        words = [self.pick("user item page node cell load save token key call row url map") for _ in range(2)]
-        return self.random.choice(("_".join(words), words[0] + words[1].capitalize(), words[0] + self.chars(DIGITS, 2)))
+        words = [
+            self.pick("user item page node cell load save token key call row url map")
+            for _ in range(2)
+        ]
+        return self.random.choice(
+            ("_".join(words), words[0] + words[1].capitalize(), words[0] + self.chars(DIGITS, 2))
+        )
 
     def _coord(self) -> str:
         return f"{self.random.uniform(-90, 90):.6f}"
 
     def _number(self) -> str:
-        return str(self.random.choice((self.random.randint(0, 99), self.random.randint(100, 99_999))))
+        return str(
+            self.random.choice((self.random.randint(0, 99), self.random.randint(100, 99_999)))
+        )
 
     def _timestamp(self) -> str:
-        return str(self.random.randint(1_500_000_000, 1_800_000_000)) + self.random.choice(("", "000", "482"))
+        return str(self.random.randint(1_500_000_000, 1_800_000_000)) + self.random.choice(
+            ("", "000", "482")
+        )
 
     def _range(self) -> str:
         year = self.random.randint(1950, 2015)

@@ -1,8 +1,9 @@
 """Street addresses, by locale; see ``address_format`` and its neighbours."""
 
+import re
 from collections.abc import Callable, Iterator
 
-from dataset.redact.address_english import ENGLISH
+from dataset.redact.address_english import ENGLISH_FORMATS
 from dataset.redact.address_format import AddressFormat
 from dataset.redact.address_scripts import SCRIPT_FORMATS
 from dataset.redact.address_stems import STEM_FORMATS
@@ -10,8 +11,18 @@ from dataset.redact.address_words import WORD_FORMATS
 from dataset.redact.scan import Scan, holds
 from dataset.redact.span import Span
 
-_FORMATS: tuple[AddressFormat, ...] = (*STEM_FORMATS, ENGLISH, *WORD_FORMATS, *SCRIPT_FORMATS)
+_FORMATS: tuple[AddressFormat, ...] = (
+    *STEM_FORMATS,
+    *ENGLISH_FORMATS,
+    *WORD_FORMATS,
+    *SCRIPT_FORMATS,
+)
 _LEAD = 64
+_HINT = re.compile(
+    r"(?:\b(?:live[sd]?|living|moved|parcel|ship(?:ped)?|send|sent|deliver(?:ed)?|address|visit|located|home|house"
+    r"|office)\b[^.\n]{0,30}|\baddress\W{1,6}|\n)\Z",
+    re.IGNORECASE,
+)
 
 
 def address_detector(known: tuple[str, ...]) -> Callable[[Scan], Iterator[Span]]:
@@ -50,6 +61,9 @@ def _find(written: AddressFormat, text: str) -> Iterator[Span]:
             if not text[start].isupper() or text[start - 1 : start].isalnum():
                 continue
         elif text[start].isdecimal() and _continues(text[start - 1 : start]):
+            continue
+        doubtful = found.re.groups and found["doubtful"] and not found["more"]
+        if doubtful and not _HINT.search(text, max(0, start - _LEAD), start):
             continue
         yield Span(start, found.end(), "address")
 

@@ -28,13 +28,23 @@ class AddressFormat(NamedTuple):
 
 UPPER = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶŁĻŃŅŇŐŒŘŚŞŠŢŤŪŮŰŲŹŻŽȘȚ"
 NAME = rf"[{UPPER}][\w'’.-]{{0,40}}"
-TOWN = rf"{NAME}(?:[ -](?:am|an der|im|in|bei|ob der|sur|sous|de|del|della|di|do|da|la|le|les|aan|den)? ?{NAME}){{0,3}}"
+TOWN = rf"(?:d[aeo]s? )?{NAME}(?:[ -](?:am|an der|im|in|bei|ob der|sur|sous|de|del|della|di|do|da|la|le|les|aan|den)?[ ]?{NAME}){{0,4}}"
 HOUSE = r"\d{1,4}(?:[ ]?[a-zA-Z](?![\w.'’])|[ ]?[-–/][ ]?\d{1,4}[a-zA-Z]?(?!\w)|[a-zA-Z]?)(?![\w%€$£]|[.,:]\d)"
 
 
-def after(code: str) -> str:
-    """Postal code and town, on this line or the next."""
-    return rf"(?:(?:,|[ ]?[–-]|\n|[ ])?[ ]?{code}[ ]+{TOWN})?"
+# between street and town: a comma, a line's end (in JSON written out), a dash, a space
+_BREAK = r"(?:,|\\n|\n|[ ][–-]|[ ])"
+
+
+def after(code: str, *, needed: bool = False) -> str:
+    """Postal code and town, on this line or the next, a district before them.
+
+    Args:
+        code: regular expression of the code.
+        needed: whether they must follow.
+    """
+    place = rf"(?:[ ]?{_BREAK}[ ]?(?:{TOWN}(?:,[ ]?|[ ]|\n|\\n))?{code}(?:,?[ ]|\n|\\n){TOWN}(?:,?[ ]?[(/]?[ ]?[A-Z]{{2}}\b\)?)?)"
+    return place if needed else place + "?"
 
 
 def split(words: str) -> tuple[str, ...]:

@@ -39,20 +39,21 @@ _STEMS = (
     _Stems(
         "NO DK IS",
         "gata gaten gate veien vegen vei veg plassen plass alléen allé alle bakken stien sti gade vej vænget torvet torv"
-        " stræde parken boulevard haven toften svinget kroken lia åsen bakke tunet brygge vegur stígur braut",
+        " stræde parken boulevard haven toften svinget kroken lia åsen bakke tunet brygge vegur stígur braut faret løkka ekra vika eggen kollen haugen lien jordet enga dalen flata hagen moen myra grenda"
+        " krenten berget viken lunden marka neset åsen bråten stranda kleiva reina skogen gjerdet tjernet stubben røa",
         r"(?:(?:DK|NO|N|IS)-)?\d{3,4}",
         r"(?:,?[ ]?(?:\d{1,2}\.|st\.|kl\.)[ ]?(?:sal[ ]?)?(?:tv|th|mf)\.?)?",
     ),
     _Stems(
         "FI",
-        "katu tie kuja polku kaari tori raitti ranta väylä aukio rinne penger portti mäki kulma silta",
+        "katu tie kuja polku kaari tori raitti ranta väylä aukio rinne penger portti mäki kulma silta bulevardi esplanadi piha laita",
         r"(?:FI-)?\d{5}",
         r"(?:[ ][A-Z][ ]?\d{1,3}(?!\w))?",
     ),
     _Stems(
         "HU",
         "utca útja út tere tér köze köz u. krt. körút sétány sora sor ligete liget fasor rakpart park dűlő",
-        r"\d{4}",
+        r"(?:H-)?\d{4}",
         r"\.?(?:[ ]?(?:\d{1,2}\.[ ]?em\.?(?:elet)?|fszt\.)[ ]?\d{0,3}\.?)?",
     ),
 )

@@ -4,7 +4,7 @@
 import re
 from typing import NamedTuple
 
-from dataset.redact.address_format import HOUSE, NAME, UPPER, AddressFormat, after, split
+from dataset.redact.address_format import HOUSE, NAME, TOWN, UPPER, AddressFormat, after, split
 from dataset.redact.scan import tokens
 
 _LINK = r"(?:(?:de|del|della|delle|dei|degli|dell['’]|di|da|do|dos|das|la|las|los|el|l['’]|d['’]|du|des|le|les|e|y|et|na|św\.|gen\.|ks\.|dr\.?)[ ]?)"
@@ -17,6 +17,7 @@ class _Words(NamedTuple):
     words: str
     number: str
     code: str
+    state: str = ""
 
 
 _WORDS = (
@@ -24,11 +25,13 @@ _WORDS = (
         "ES MX AR CL CO PE",
         "calle c/ c. cl. avenida avda avda. av. av plaza pza. paseo p.º camino carretera ctra. ronda travesía pasaje callejón callejuela"
         " cañada cuesta glorieta urbanización urb. via vía vial rambla acceso alameda pasadizo corredor eje_vial periférico privada"
-        " prolongación retorno viaducto diagonal circuito calzada boulevard blvd. andador cerrada ampliación continuación circunvalación"
+        " prolongación retorno viaducto diagonal circuito calzada boulevard blvd. andador cerrada ampliación continuación circunvalación psje. pje. avda"
         " peatonal carrera cra.",
-        r",?[ ](?:n[º°.]?[ ]?|núm\.?[ ]?|#[ ]?|No\.[ ]?)?\d{1,4}(?:[ ]?[A-Za-z](?!\w))?(?:[ ]?-[ ]?\d{1,3})?"
-        r"(?:(?:[ ]|,[ ])(?:\d{1,2}[.ºª°]{1,2}[ ]?[A-Za-z]{0,4}|Piso[ ]\d+|Puerta[ ]\d+|Apt\.[ ]\d+|Depto\.?[ ]\d+|Esc\.[ ]\w+|Interior[ ]\w+)){0,3}",
+        r",?[ ](?:n[º°.]?[ ]?|núm\.?[ ]?|#[ ]?|No\.[ ]?)?\d{1,4}(?:[ ]?[A-Za-z](?!\w))?(?:[ ]?-[ ]?\d{1,3}|[ ]\d{1,4})?"
+        r"(?:(?:[ ]|[ ]?,[ ])(?:Edif\.[ ]\d+|Of\.[ ]\d+|\d{1,2}[.ºª°]{1,2}[ ]?[A-Za-z]{0,4}|Piso[ ]\d+|Puerta[ ]\d+|Apt\.[ ]\d+|Depto\.?[ ]\d+|Esc\.[ ]\w+|Interior[ ]\w+)){0,3}",
         r"(?:C\.?P\.?[ ]?)?\d{4,5}",
+        # Mexico: the town, the state's letters, the code
+        rf"(?:(?:,|[ ],|\n|\\n)[ ]?{TOWN}(?:[ ]los[ ]\w{{1,12}})?,[ ][A-Z]{{2,5}}[ ]\d{{5}}(?:-\d{{4}})?)?",
     ),
     _Words(
         "IT CH SM",
@@ -42,7 +45,7 @@ _WORDS = (
         "rua r. avenida av. av alameda praça praceta largo travessa tv. estrada rodovia beco calçada vila viela via núcleo setor sítio conjunto"
         " condomínio loteamento lagoa lago ladeira jardim favela fazenda feira distrito campo chácara colônia esplanada estação morro"
         " parque passarela pátio quadra recanto residencial trecho trevo vale vereda viaduto aeroporto área azinhaga bairro",
-        r",?[ ](?:n[º°.]?[ ]?|N[º°.][ ]?)?\d{1,4}(?:[ ]?[A-Za-z](?!\w))?(?:,[ ](?:\d{1,2}[ºª°.][ ]?[\w.]{0,4}|apto?\.?[ ]?\w+|bloco[ ]\w+)){0,3}",
+        r",?[ ](?:n[º°.]?[ ]?|N[º°.][ ]?)?(?:\d{1,4}|[Ss]/[Nn])(?:[ ]?[A-Za-z](?!\w))?(?:,[ ](?:\d{1,2}[ºª°.][ ]?[\w.]{0,4}|apto?\.?[ ]?\w+|bloco[ ]\w+)){0,3}",
         r"(?:\d{4}-\d{3}|\d{5}-?\d{3})",
     ),
     _Words(
@@ -53,8 +56,8 @@ _WORDS = (
     ),
     _Words(
         "RO",
-        "strada str. bd. bdul bulevardul b.dul calea aleea splaiul șoseaua șos. piața intrarea",
-        r",?[ ](?:nr\.?[ ]?)?\d{1,4}[A-Za-z]?(?:,?[ ](?:bl|sc|et|ap)\.?[ ]?\w{1,4}){0,4}",
+        "strada str. bd. bdul bulevardul b.dul calea aleea splaiul șoseaua soseaua șos. sos. piața intrarea",
+        r",?[ ](?:[Nn]r\.?[ ]?)?\d{1,4}[A-Za-z]?(?:,?[ ]{1,2}(?:[Bb]l|[Ss]c|[Ee]t|[Aa]p)\.?[ ]?\w{1,4}){0,4}",
         r"\d{6}",
     ),
     _Words("HR SI", "ulica ul. trg aleja put obala cesta", r"[ ]\d{1,4}[a-zA-Z]?", r"\d{4,5}"),
@@ -88,7 +91,7 @@ def _format(line: _Words) -> AddressFormat:
     return AddressFormat(
         frozenset(line.countries.split()),
         re.compile(
-            rf"(?<![\w.])(?:{_either(words)})(?:(?<=[./]){_NAMES.replace('[ ]', '[ ]?', 1)}|{_NAMES}){line.number}{_NOT_ON}{after(line.code)}"
+            rf"(?<![\w.])(?:{_either(words)})(?:(?<=[./]){_NAMES.replace('[ ]', '[ ]?', 1)}|{_NAMES})(?:{line.number}{_NOT_ON}{after(line.code)}|{after(line.code, needed=True)}){line.state}"
         ),
         "tokens",
         _tokens(words),
@@ -108,16 +111,26 @@ _FRENCH = AddressFormat(
     "tokens",
     _tokens(_FRENCH_WORDS),
 )
+# without a word for street; "Seite 3/12" is a word and two numbers as well, hence only if asked for
 _CZECH = AddressFormat(
     frozenset(["CZ", "SK"]),
     re.compile(
-        rf"(?<![\w.])[{UPPER}][\w-]{{2,}}[ ](?:\w{{2,}}[ ])?\d{{1,4}}/\d{{1,3}}[a-z]?(?!\w|[/.]\d)"
+        rf"(?<![\w.])[{UPPER}][\w-]{{2,30}}[ ](?:\w{{2,30}}[ ])?(?:\d{{1,4}}/\d{{1,3}}[a-z]?|(?:(?<=[áéý][ ])|(?<=ho[ ])|(?<=va[ ]))\d{{1,4}})(?!\w|[/.:]\d)"
         + after(r"\d{3}[ ]?\d{2}")
     ),
     "endings",
     frozenset(),
-    # a word and two numbers: "Seite 3/12" is one as well
+    asked=True,
+)
+_CROATIAN = AddressFormat(
+    frozenset(["HR", "SI", "RS", "BA"]),
+    re.compile(
+        rf"(?<![\w.])(?:[{UPPER}][\w-]{{1,30}}[ ]){{0,2}}[{UPPER}][\w-]{{1,30}}(?:eva|ova|ina|ska|čka|ski)[ ]\d{{1,4}}[a-z]?(?:/\d{{1,3}})?(?!\w|[/.:]\d)"
+        + after(r"\d{4,5}")
+    ),
+    "endings",
+    frozenset(),
     asked=True,
 )
 
-WORD_FORMATS: tuple[AddressFormat, ...] = (*map(_format, _WORDS), _FRENCH, _CZECH)
+WORD_FORMATS: tuple[AddressFormat, ...] = (*map(_format, _WORDS), _FRENCH, _CZECH, _CROATIAN)

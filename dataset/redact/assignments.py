@@ -9,7 +9,13 @@ from collections.abc import Iterator
 
 from dataset.redact.placeholder import is_placeholder
 from dataset.redact.scan import Scan, holds
-from dataset.redact.secret_words import CODE_WORDS, PASSWORD_WORDS, SECRET_WORDS
+from dataset.redact.secret_words import (
+    CODE_WORDS,
+    LOGIN_WORDS,
+    PASSWORD_WORDS,
+    SECRET_WORDS,
+    SHORT_PASSWORD_WORDS,
+)
 from dataset.redact.span import Span
 
 
@@ -20,21 +26,35 @@ def _any_of(words: tuple[str, ...]) -> str:
 
 _SET = r"[\"'\]*_`]{0,3}\s{0,3}(?::=|=>|=|:|：|＝)\s{0,3}[*`]{0,2}"
 _QUOTED = r"\\?[\"'`„“«](?P<quoted>[^\"'`\n”»\\]{3,256})\\?[\"'`”“»]"
-_BARE = r"(?P<bare>[^\s\"'`<>(){}\[\],;|„“«「【][^\s\"'`<>{}\[\];|」】]{3,256})"
+_BARE = r"(?P<bare>[^\s\"'`<>(){}\[\],;|=„“«「【][^\s\"'`<>{}\[\];|」】]{3,256})"
 
 # found in small letters; without re.IGNORECASE it takes a tenth of the time
-_NAME = re.compile(rf"(?P<password>{_any_of(PASSWORD_WORDS)})|{_any_of(SECRET_WORDS)}")
+_NAME = re.compile(
+    rf"(?P<password>{_any_of(PASSWORD_WORDS)}|(?<!\w)(?:{_any_of(SHORT_PASSWORD_WORDS)})(?!\w))"
+    rf"|{_any_of(SECRET_WORDS)}"
+)
 _SET_TO = re.compile(rf"[\w-]{{0,24}}{_SET}(?:{_QUOTED}|{_BARE})")
 _IS = (
-    r"is|was|are|will be|ist|lautet|war|est|c'est|es|era|é|è|és|jest|to|är|er|on|je|este|is nu"
+    r"is|as|als|comme|como|come|jako"
+    r"|was|are|will be|ist|lautet|war|est|c'est|es|era|é|è|és|jest|to|är|er|on|je|este|is nu"
     r"|heter|olarak|это|такой|είναι|là|adalah|是|为|為|は|が|은|는|이|הוא|היא|هي|هو|है|คือ"
 )
+# "the password for the wifi is ...", "пароль от вайфая: ..."
 _SAID = re.compile(
-    rf"(?:[^\S\n]?(?:{_IS})|[^\S\n](?:for|für|pour|para|per|till|do)[^\S\n]\S{{1,40}}"
-    rf"[^\S\n](?:{_IS}))[^\S\n]{{0,2}}[:=：]?[^\S\n]{{0,2}}[\"'„“«`*「]?"
+    rf"\w{{0,6}}(?:[^\S\n][^\s:=]{{1,20}}){{0,4}}?(?:[^\S\n]?(?:{_IS})\b|[^\S\n]?[:：]|(?:は|が|是|为|為|은|는))"
+    r"[^\S\n]{0,2}[:：]?[^\S\n]{0,2}[\"'„“«`*「]?"
     r"(?P<bare>[^\s\"'<>{}\[\]」]{4,128})",
     re.IGNORECASE,
 )
+# "contraseña abc123": no mark and no verb, hence only what is plainly a password
+_NEXT = re.compile(r"[^\S\n](?P<bare>[^\s\"'<>{}\[\]()/]{6,64})")
+# "login: jo@example.org / abc123"
+_PAIR = re.compile(
+    rf"(?<!\w)(?:{_any_of(LOGIN_WORDS)})(?!\w)[^\n]{{0,12}}?[:=\s][^\S\n]{{0,2}}"
+    r"[\w.+@-]{1,80}(?:[^\S\n]?[(\[]\w{2,4}[)\]][^\S\n]?[\w.\[\]-]{1,80})?(?:[^\S\n]?(?:/|:|\||,)[^\S\n]?|[^\S\n])(?P<bare>[^\s\"'<>{}\[\]]{6,64})(?!\S)",
+    re.IGNORECASE,
+)
+
 _HEADER = re.compile(
     r"\b(?:proxy-)?authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|bearer|token|apikey|digest|negotiate)\s+"
     r"(?P<bare>[\w+/=.~:-]{8,4096})|\bbearer\s+(?P<bearer>[\w+/=.~:-]{16,4096})"
@@ -55,6 +75,9 @@ _PIN = re.compile(
     r"(?:\s?[:=]\s?|\s(?:is|ist|est|es|è|é|lautet)\s)"
     r"(?P<value>\d{3,8})(?![\w.,:/-]?\d|\w)"
 )
+_VERSION = re.compile(
+    r"v?\d+(?:\.\d+)*[a-z]{0,5}\d*|\d+[a-z]{1,8}|[\d.,:/-]+[a-z€$%]{0,3}", re.IGNORECASE
+)
 _NEXT_FIELD = re.compile(r"&[\w.-]{1,40}=")
 
 
@@ -66,8 +89,14 @@ def find_assignments(scan: Scan) -> Iterator[Span]:
         found = _SET_TO.match(text, name.end())
         if not found and name["password"]:
             found = _SAID.match(text, name.end())
-        if found and (span := _value(found, kind)):
-            yield span
+        if found:
+            if span := _value(found, kind):
+                yield span
+        elif name["password"]:
+            yield from _plain(_NEXT.match(text, name.end()))
+    if holds(lower, LOGIN_WORDS):
+        for pair in _PAIR.finditer(text):
+            yield from _plain(pair)
     if holds(lower, ("authorization", "bearer", "x-")):
         yield from _groups(_HEADER, text, "secret")
     if "cookie" in lower:
@@ -76,6 +105,19 @@ def find_assignments(scan: Scan) -> Iterator[Span]:
         yield from _groups(_OPTION, text, "password")
     if holds(lower, CODE_WORDS):
         yield from _groups(_PIN, text, "password")
+
+
+def _plain(found: re.Match[str] | None) -> Iterator[Span]:
+    """The span of a value that is plainly a password: letters, digits and no common form."""
+    if not found:
+        return
+    value = found["bare"].rstrip(".,:;!?")
+    digits = sum(each.isdigit() for each in value)
+    letters = sum(each.isalpha() for each in value)
+    known = "@" in value or "://" in value or is_placeholder(value) or _VERSION.fullmatch(value)
+    mixed = not value.isalnum() or (value.lower() != value and not value[1:].islower())
+    if digits and letters >= 2 and (digits >= 2 or mixed) and not known:
+        yield Span(found.start("bare"), found.start("bare") + len(value), "password")
 
 
 def _groups(pattern: re.Pattern[str], text: str, kind: str) -> Iterator[Span]:

@@ -2,12 +2,11 @@
 
     find("write to jo@example.org") == [Span(9, 23, "email")]
 
-The detectors are a table; each gives the spans of one family. Where spans overlap, one is made of
-all, so that nothing found is left standing, and it gets the kind of the longest; of equally long
-ones the more specific kind wins (``span.KINDS`` is in that order).
+The detectors are a table; each gives the spans of one family, and ``resolve`` makes them disjoint
+without giving up a character that one of them found.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from dataset.redact.address import address_detector
@@ -91,19 +90,46 @@ def detectors(kinds: frozenset[str], locales: tuple[str, ...]) -> tuple[tuple[in
 
 
 def resolve(spans: Iterable[Span]) -> list[Span]:
-    """Spans in order and disjoint; those that overlap become one."""
+    """Spans in order and disjoint; together they cover what the given ones cover.
+
+    Where two overlap, the longer one stays whole, of equally long ones the more specific kind; an
+    address, whose end is a guess, yields to all others. What sticks out of the other stays, too.
+    """
     resolved: list[Span] = []
-    best: Span | None = None  # the one of the current group that gives the kind
+    group: list[Span] = []
+    end = -1
     for span in sorted(spans):
-        if best is None or span.start >= resolved[-1].end:
-            resolved.append(span)
-            best = span
-            continue
-        best = min(best, span, key=_worth)
-        last = resolved[-1]
-        resolved[-1] = Span(last.start, max(last.end, span.end), best.kind)
-    return resolved
+        if span.start >= end:
+            resolved += _resolve_group(group)
+            group = []
+        group.append(span)
+        end = max(end, span.end)
+    return resolved + _resolve_group(group)
 
 
-def _worth(span: Span) -> tuple[int, int]:
-    return span.start - span.end, RANK[span.kind]
+def _resolve_group(group: list[Span]) -> list[Span]:
+    """The same for spans that overlap one after the other."""
+    if len(group) < 2:
+        return group
+    kept: list[Span] = []
+    for span in sorted(group, key=_worth):
+        pieces = [span]
+        for other in kept:
+            pieces = [piece for each in pieces for piece in _without(each, other)]
+        kept += pieces
+    return sorted(kept)
+
+
+def _without(span: Span, other: Span) -> Iterator[Span]:
+    """The parts of a span that another does not cover."""
+    if other.end <= span.start or span.end <= other.start:
+        yield span
+        return
+    if span.start < other.start:
+        yield Span(span.start, other.start, span.kind)
+    if other.end < span.end:
+        yield Span(other.end, span.end, span.kind)
+
+
+def _worth(span: Span) -> tuple[bool, int, int]:
+    return span.kind == "address", span.start - span.end, RANK[span.kind]

@@ -3,13 +3,17 @@
 import re
 from collections.abc import Iterator
 
-from dataset.redact.scan import Scan
+from dataset.redact.scan import CJK, LETTER, Scan
 from dataset.redact.span import Span
 
 # RFC 5322's dot-atom and its letters of other scripts (RFC 6531); 64 and 255 are the limits
-_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}\Z")
+_LOCAL = re.compile(
+    rf"(?:{LETTER}|[.!#$%&'*+/=?^`{{|}}~-]){{1,64}}\Z|[\w.!#$%&'*+/=?^`{{|}}~-]{{1,64}}\Z"
+)
 _QUOTED = re.compile(r'"[^"\s]{1,60}"\Z')
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_][\w-]{0,22}[^\W_]")
+_GLUED = re.compile(rf"\.[A-Za-z]{{2,24}}(?=[{CJK}])")
+_IN_ADDRESS = re.compile(r"://[^\s/@\"'<>]*\Z")
 # what stands before the address but is no part of it
 _LEADING = re.compile(r"(?:mailto:|.*[/=?&|{}`*]|[.!#$%'+^~-]+)", re.IGNORECASE)
 _FILES = frozenset(
@@ -68,9 +72,13 @@ def _plain(text: str, at: int, after: int) -> Span | None:
     if text[domain.end() : domain.end() + 1] == ":" and text[domain.end() + 1 :][:1] not in " \n\t":
         return None
     # user:password@host belongs to the address of the web
-    if text[start - 1 : start] == ":" and "://" in text[max(0, start - 100) : start]:
+    if _IN_ADDRESS.search(text, max(0, start - 200), start):
         return None
-    return Span(start, domain.end(), "email")
+    # the sentence goes on without a space: jo@example.org宛て
+    end = domain.end()
+    if glued := _GLUED.search(domain[0]):
+        end = domain.start() + glued.end()
+    return Span(start, end, "email")
 
 
 def _disguised(scan: Scan) -> Iterator[Span]:

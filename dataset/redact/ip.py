@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
+from dataset.redact.context import naming
 from dataset.redact.scan import Scan, Sign
 from dataset.redact.span import Span
 
@@ -14,7 +15,7 @@ _SIX = re.compile(
 )
 _VERSION_WORD = re.compile(
     r"(?:\bversions?|\bver\.?|\bv\.?|\brelease|\bbuild|\bfirmware|\bchapter|\bsection|\bsec\.?"
-    r"|§|\bKapitel|\bAbschnitt|[A-Za-z]/|==|>=|<=|~=|@)\s?:?\s?[\"'(]?\Z",
+    r"|§|\bKapitel|\bAbschnitt|[A-Za-z]/|==|>=|<=|~=)\s?:?\s?[\"'(]?\Z",
     re.IGNORECASE,
 )
 _NETWORK_WORD = re.compile(
@@ -55,7 +56,8 @@ def _version_4(text: str) -> Iterator[Span]:
         doubtful = all(len(octet) == 1 for octet in octets) or found[0].endswith(".0.0")
         if doubtful and not _NETWORK_WORD.search(before):
             continue
-        kind = _kind(found[0])
+        # numbers of telephones are written with dots, too
+        kind = None if naming(text, start) == "phone" else _kind(found[0])
         if kind:
             yield Span(start, end, kind)
 

@@ -8,11 +8,12 @@ from importlib import import_module
 from dataset.redact import checksums
 from dataset.redact.context import naming
 from dataset.redact.national_id_table import NATIONAL_IDS, NationalId, Trust
-from dataset.redact.scan import Scan
+from dataset.redact.scan import LETTER, Scan
 from dataset.redact.span import Span
 
 _BEFORE = 40
-_LEFT, _RIGHT = r"(?<![\w$€£#])(?<!\d[.,/:-])(?<!\w-)", r"(?!\w)(?![-./,:]\d)(?!-\w)"
+_LEFT = rf"(?<!{LETTER})(?<![$€£#/])(?<!\d[.,/:-])(?<!{LETTER}-)"
+_RIGHT = rf"(?!{LETTER})(?![-./,:]\d)(?!-\w)"
 # forms of which no six digits stand together: a long word, and one that is told by its capitals
 _LONG, _SHORT = "it.codicefiscale", "in_.pan"
 _SHORT_HINT = re.compile(r"[A-Z]{3}P[A-Z][0-9]{4}[A-Z]")

@@ -12,12 +12,14 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
 
 from dataset.redact.context import naming
-from dataset.redact.scan import Scan
+from dataset.redact.scan import LETTER, Scan
 from dataset.redact.span import Span
 
 _DIGITS = range(7, 18)
 _GAP = r"[ \u00a0\u2007-\u2015\u202f\u200e\t()./\-–−・]"
-_CLUSTER = re.compile(rf"(?:(?<!\w)[+＋]\s?|(?<![\w$€£¥%\\]))(?:\(\+?|（)?\d(?:{_GAP}{{0,3}}\d)*+")
+_CLUSTER = re.compile(
+    rf"(?:(?<!{LETTER})[+＋]\s?|(?<!{LETTER})(?<![$€£¥%\\]))(?:\(\+?|（)?\d(?:{_GAP}{{0,3}}\d)*+"
+)
 _EXTENSION = re.compile(
     r"[^\S\n]?,?[^\S\n]?(?:ext(?:ension|\.)?|x|durchwahl|dw|poste|int(?:erno)?\.?|#|доб\.?)[^\S\n]?\.?:?[^\S\n]?\d{1,6}(?!\w)",
     re.IGNORECASE,
@@ -27,23 +29,28 @@ _LONGEST = 400
 _GROUPS_TRIED = 7
 _GROUPS = re.compile(r"\d+")
 
-_DATE = r"(?:(?:19|20)\d\d[-/. ](?:0?[1-9]|1[0-2])[-/. ](?:0?[1-9]|[12]\d|3[01])"
-_NOT_PHONE = re.compile(
-    _DATE + r"(?:\D.*)?"  # 2024-05-01 and what follows it
-    r"|(?:0?[1-9]|[12]\d|3[01])[-/. ]{1,2}(?:0?[1-9]|[12]\d|3[01])[-/. ]{1,2}(?:19|20)\d\d(?:\D.*)?"
-    r"|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4,6})?"  # 20240501
-    r"|(?:19|20)\d\d\s?[-–/]\s?(?:19|20)\d\d"  # 1998-2004
-    r"|\d+\.\d+|\(\d+\.\d+"  # a decimal number
-    r"|\d{1,3}(?:\.\d{1,3}){3}"  # an address of the internet or a version
-    r"|\d{1,2}(?:\.\d{1,2}){3}\.?\d*(?<!\d\d\.\d\d\.\d\d\.\d\d\.\d\d)"
-    r"|[1-9]\d{0,2}(?:\.\d{3})+"  # 1.234.567
+_DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:19|20)\d\d"
+_DATE = re.compile(
+    rf"{_YEAR}[-/. ]{_MONTH}[-/. ]{_DAY}(?:\D.*)?"  # 2024-05-01 and what follows it
+    rf"|{_DAY}[-/. ]{{1,2}}{_DAY}[-/. ]{{1,2}}{_YEAR}(?:\D.*)?"
+    rf"|{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{{4,6}})?"  # 20240501
+    rf"|{_YEAR}\s?[-–/]\s?{_YEAR}"  # 1998-2004
     r"|97[89][ -]?\d[\d -]{8,12}"  # ISBN
-    r")"
+    r"|(?!0\d)\d{1,3}\.\d{4,}"  # a coordinate
+)
+# numbers that only a word before them makes telephones
+_OTHER = re.compile(
+    r"\(?(?!0\d)\d+\.\d+"  # a decimal number
+    r"|(?!0\d)\d{1,3}(?:\.\d{1,3}){3}"  # an address of the internet or a version
+    r"|(?:\d+\.)+\d(?:\.\d+)*|\d(?:\.\d+){2,}"  # a version: a group of one digit
+    r"|[1-9]\d{0,2}(?:\.\d{3})+"  # 1.234.567
+    r"|[1-5]\d\d \d{1,6}"  # a status and a size, of a server's log
 )
 _AFTER = re.compile(
-    r"[\w%€£$¥°]|[^\S\n]?(?:€|EUR|USD|zł|PLN|kr\b|Kč|руб|₽|¥|円|元|원|km|kg|m²|°|px|ms|MB|GB|bytes?)|[,:]\d|-[A-Za-z]|[@_]"
+    rf"{LETTER}|[%€£$¥°]|[^\S\n]?(?:€|EUR|USD|zł|PLN|kr\b|Kč|руб|₽|¥|円|元|원|km|kg|m²|°|px|ms|MB|GB|bytes?)"
+    r"|[,:]\d|-[A-Za-z]|[@_]"
 )
-_LEFT = re.compile(r"(?:\w[-_/.]|[#№_=&?/\\@.]|\d[,:]\s?)\Z")
+_LEFT = re.compile(rf"(?:{LETTER}[-_/.]|[#№_=&?/\\@.]|\d[,:]\s?)\Z")
 
 
 def phone_detector(countries: tuple[str, ...]) -> "PhoneDetector":
@@ -89,23 +96,24 @@ class PhoneDetector:
 
     def _is_phone(self, text: str, start: int, piece: str) -> bool:
         digits = sum(each.isdecimal() for each in piece)
-        if digits not in _DIGITS or _NOT_PHONE.fullmatch(piece):
+        if digits not in _DIGITS or _DATE.fullmatch(piece):
             return False
         end = start + len(piece)
         if _AFTER.match(text, end) and not _EXTENSION.match(text, end):
             return False
-        plus = piece[0] in "+＋" or piece.startswith(("(+", "（+"))
-        left = text[max(0, start - 3) : start]
-        if not plus and _LEFT.search(left) and not _says_phone(text, start):
-            return False
         name = naming(text, start)
-        if plus or piece.startswith("00"):
+        if piece[0] in "+＋" or piece.startswith(("(+", "（+")):
             return _international(piece, name)
-        if name in ("reference", "card", "person"):
+        apart = _LEFT.search(text[max(0, start - 3) : start]) is None
+        if piece.startswith("00") and apart and _international(piece, name):
+            return True
+        if name == "phone":
+            return any(_national(piece, country, called=True) for country in self.countries) or (
+                digits >= 8 and _looks_dialled(piece)
+            )
+        if name or not apart or _OTHER.fullmatch(piece):
             return False
-        return any(_national(piece, country, name) for country in self.countries) or (
-            name == "phone" and digits >= 8 and _looks_dialled(piece)
-        )
+        return any(_national(piece, country, called=False) for country in self.countries)
 
 
 def _cuts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -124,10 +132,6 @@ def _next_digit(text: str, at: int, end: int) -> int:
     while at < end and text[at] not in "+(0123456789":
         at += 1
     return at
-
-
-def _says_phone(text: str, start: int) -> bool:
-    return naming(text, start) == "phone"
 
 
 def _parse(piece: str, country: str | None) -> PhoneNumber | None:
@@ -153,14 +157,16 @@ def _international(piece: str, name: str | None) -> bool:
     return written_so and phonenumbers.is_possible_number(number)
 
 
-def _national(piece: str, country: str, name: str | None) -> bool:
+def _national(piece: str, country: str, *, called: bool) -> bool:
+    """Whether it is a number of the country, and is called or written as one."""
     number = _parse(piece, country)
     if number is None:
         return False
-    trunk = piece.lstrip("(（").startswith("0")
+    if called:
+        return phonenumbers.is_possible_number(number)
     if not phonenumbers.is_valid_number(number):
-        return name == "phone" and phonenumbers.is_possible_number(number) and _looks_dialled(piece)
-    return name == "phone" or trunk or _grouped(piece, number)
+        return False
+    return piece.lstrip("(（").startswith("0") or _grouped(piece, number)
 
 
 def _looks_dialled(piece: str) -> bool:

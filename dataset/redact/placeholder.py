@@ -3,7 +3,7 @@
 import re
 
 _WORDS = re.compile(
-    r"[*•·.x…_-]{3,}|<.*>|\[.*|\$.*|\{.*|%[({]?\w+[)}]?[sd%]?|@\w+@"
+    r"[*•·.x…_-]{3,}|<.*>|\[.*|\$[A-Z_a-z]+(?:\.\w+)?|\$[{(].*|\{.*|%[({]?\w+[)}]?[sd%]?|@\w+@"
     r"|(?:your|insert|enter|replace|dein|votre)(?:[-_ ].*|[a-z]*)"
     r"|(?:my|the|some|new|old)[-_ ](?:[a-z]+[-_ ]?)+"
     r"|none|null|nil|true|false|undefined|string|str|bytes|int|optional|required|empty|example|secret"
@@ -12,7 +12,7 @@ _WORDS = re.compile(
     r"|options|request|req|data|user|ctx|context|event)[.\[(].*|[\w.:]{1,64}\(.*",
     re.IGNORECASE,
 )
-_CONSTANT = re.compile(r"[A-Z]+(?:_[A-Z0-9]+)+")
+_CONSTANT = re.compile(r"[A-Z]{2,}(?:_[A-Z]{2,})+")
 
 
 def is_placeholder(value: str) -> bool:

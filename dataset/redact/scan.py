@@ -9,7 +9,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from dataset.redact.secret_words import CODE_WORDS, GATES, OTHER_GATES, PASSWORD_WORDS
+from dataset.redact.secret_words import (
+    CODE_WORDS,
+    GATES,
+    LOGIN_WORDS,
+    OTHER_GATES,
+    PASSWORD_GATES,
+    SHORT_PASSWORD_WORDS,
+)
 from dataset.redact.span import Span
 
 LONG_WORD = 16
@@ -32,19 +39,23 @@ _DOT_WORDS = frozenset(
     for word in ("dot", "punkt", "point", "punto", "ponto")
     for left, right in (("", ""), ("(", ")"), ("[", "]"))
 )
-# a password may be said without a colon or an equals sign: "the password is ..."
+# a code may be said without a colon or an equals sign: "the PIN is ..."
 _SAID = _DOT_WORDS | frozenset(
-    left + word + right
-    for phrase in (*PASSWORD_WORDS, *CODE_WORDS, "bearer", "--user", "-u")
-    for word in phrase.split()[:1]
-    for left in ("", '"', "(")
-    for right in ("", "?", ")", '"', ",", ":", "-code", "-code:")
+    word + right
+    for word in (*CODE_WORDS, *SHORT_PASSWORD_WORDS, *LOGIN_WORDS, "bearer", "--user", "-u")
+    for right in ("", ":", "-code", "-code:")
 )
 # a name may stand apart from its mark; an option has none
 _APART = (" :", " =", " --", "：", "＝", "|")
 _NUMBER_AFTER = re.compile(r" \d")
 _GLUED = ('"', "'", "(", "[", ":", "/", "=", ">", "`", "*", "_", "\\", "|", "„", "“", "«", "‘")
 _PUNCTUATION = re.compile("[\"'(\\[:/=>`*_\\\\|„“«‘]")
+
+
+CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
+"""Characters that need no space between them and a number, for a class of a regular expression."""
+LETTER = rf"[^\W{CJK}]"
+"""A letter or digit that, next to a number, makes it part of a word."""
 
 
 class Window(NamedTuple):
@@ -155,7 +166,7 @@ def _lower(text: str) -> str:
 
 def _names_secret(lower: str, words: list[str], *, marked: bool, ascii_only: bool) -> bool:
     """Whether a word for a secret stands before a colon or an equals sign, or may do so."""
-    if not ascii_only and holds(lower, OTHER_GATES):
+    if holds(lower, PASSWORD_GATES) or (not ascii_only and holds(lower, OTHER_GATES)):
         return True
     if holds(lower, _APART):
         return holds(lower, GATES)
@@ -180,7 +191,7 @@ def tokens(lower: str) -> list[str]:
 
 def ending(before: str) -> str:
     """The last three letters, or four with a full stop, of the word before a house number."""
-    word = before.removesuffix(" nr.").removesuffix(" nr").removesuffix(",")
+    word = before.removesuffix(" nr.").removesuffix(" nr").removesuffix(",").rpartition(" ")[2]
     return word[-4:] if word.endswith(".") else word[-3:]
 
 

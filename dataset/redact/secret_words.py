@@ -17,7 +17,7 @@ SECRET_WORDS = (
     "bearer token", "private key", "account key", "accountkey", "accesskey", "sharedaccesskey",
     "shared access signature", "encryption key", "signing key", "signing secret", "webhook secret",
     "license key", "recovery key", "master key", "secret", "token", "credential", "api_token", "apitoken",
-    "_key", "-key", "schlüssel", "clave",
+    "_key", "-key", "schlüssel",
 )  # fmt: skip
 """What a key or a token is called."""
 
@@ -27,9 +27,30 @@ GATES = (
     "credential", "clave", "lösen", "hasło", "ifre", "jelsz", "slapta", "mật", "schlüssel", "authoriz", "bearer", "cookie", " -u", "--user",
 )  # fmt: skip
 """Parts of the words above and of headers and options: where none of these is in an ASCII text, neither is any of those."""
+PASSWORD_GATES = (
+    "pass", "pwd", "kennw", "contrase", "mot de", "mdp", "senha", "palavra-", "wachtw", "lösen", "adgangs",
+    "salasana", "hasł", "haslo", "hesl", "parol", "ifre", "jelsz", "slapta", "lozink", "geslo", "sandi", "mật", "clave",
+)  # fmt: skip
+"""Parts of the words for passwords, which may be said without a colon: "the password is ..."."""
 OTHER_GATES = (
     "κωδικ", "парол", "密", "口令", "パスワ", "비밀번호", "암호", "סיסמה", "كلمة", "पासवर्ड", "รหัสผ่าน",
 )  # fmt: skip
 """Likewise, in other scripts, where words are not always set apart."""
+SHORT_PASSWORD_WORDS = ("pw", "pass", "ww", "clave", "mdp")
+"""What a password is called in short; words of their own only, as "pass" is a part of many."""
+LOGIN_WORDS = (
+    "login",
+    "log-in",
+    "credentials",
+    "zugang",
+    "zugangsdaten",
+    "user",
+    "username",
+    "account",
+    "identifiant",
+    "usuario",
+    "creds",
+)
+"""What announces a name and a password, one after the other."""
 CODE_WORDS = ("pin", "tan", "otp", "2fa", "cvv", "cvv2", "cvc")
 """What short codes are called."""
