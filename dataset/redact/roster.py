@@ -7,6 +7,7 @@ and no erasure ever renumbers anybody, and the file names nobody.
 
 import hashlib
 import hmac
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from ingest.store import Store
 from ingest.workspace import Workspace
 
 _CONTEXT = b"turnmill person number\x00"
+_MARK_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,23 @@ def load_roster(store: Store, workspace: Workspace) -> Roster:
     return Roster(by_person, {number: tuple(names) for number, names in others.items()})
 
 
+def drop_numbers(workspace: Workspace, names: Iterable[str]) -> int:
+    """Forget which numbers these names had; nobody else's number changes.
+
+    Returns:
+        How many had one.
+    """
+    lines = _read(workspace.person_numbers)
+    key = workspace_secret(workspace) if lines else b""
+    marks = {_mark(key, name) for name in names} if lines else set()
+    # a line of chance in its place keeps the others where they are
+    left = [secrets.token_hex(_MARK_BYTES) if line in marks else line for line in lines]
+    gone = sum(line in marks for line in lines)
+    if gone:
+        _write(workspace.person_numbers, left)
+    return gone
+
+
 def _share(
     numbers: dict[str, int], people: PeopleMap, others: dict[int, dict[str, None]]
 ) -> dict[str, int]:
@@ -82,10 +101,7 @@ def _numbered(workspace: Workspace, names: Iterable[str]) -> dict[str, int]:
     numbers: dict[str, int] = {}
     for name in names:
         if name not in numbers:
-            mark = hmac.digest(
-                key, _CONTEXT + name.encode("utf-8", "surrogatepass"), hashlib.sha256
-            )
-            line = mark[:16].hex()
+            line = _mark(key, name)
             if line not in known:
                 known[line] = len(known) + 1
                 lines.append(line)
@@ -93,6 +109,11 @@ def _numbered(workspace: Workspace, names: Iterable[str]) -> dict[str, int]:
     if len(lines) > before:
         _write(path, lines)
     return numbers
+
+
+def _mark(key: bytes, name: str) -> str:
+    mark = hmac.digest(key, _CONTEXT + name.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    return mark[:_MARK_BYTES].hex()
 
 
 def _read(path: Path) -> list[str]:
