@@ -20,6 +20,7 @@ from dataset.manifest import (
     MANIFEST,
     DatasetSpec,
     DatasetVersion,
+    StepReport,
     VersionError,
     list_versions,
 )
@@ -57,6 +58,7 @@ def build(
 
     Raises:
         BuildError: nothing is left to seal.
+        RedactCheckError: a redaction step says so, and the written files are not clean.
         SpecError: the spec names unknown steps, or options they do not take.
         VersionError: the disk cannot hold the version.
     """
@@ -78,6 +80,7 @@ def _seal(assembly: Assembly, workspace: Workspace, site: Path, now: datetime) -
         for frame, splits in assembly.placed(site):
             writer.write(frame, splits)
         counts, files, fingerprint = writer.close()
+    reports = _checked(assembly, hidden)
     if not any(each.conversations for each in counts.values()):
         raise assembly.nothing_left()
     spec = assembly.spec
@@ -93,7 +96,7 @@ def _seal(assembly: Assembly, workspace: Workspace, site: Path, now: datetime) -
         spec=spec,
         splits=counts,
         split_report=assembly.placement.report(),
-        steps=assembly.reports(),
+        steps=reports,
         sources=sorted(assembly.source.sources),
         files=files,
         parent=earlier[-1].fingerprint if earlier else None,
@@ -105,6 +108,17 @@ def _seal(assembly: Assembly, workspace: Workspace, site: Path, now: datetime) -
     write_json(hidden / MANIFEST, version.model_dump(mode="json", by_alias=True))
     hidden.rename(version.path)
     return version
+
+
+def _checked(assembly: Assembly, hidden: Path) -> list[StepReport]:
+    """The steps' reports, with what the redaction check still finds in the written files."""
+    reports = assembly.reports()
+    if not any(report.name == "redact" for report in reports):
+        return reports
+    from dataset.redact.check import checked_reports
+
+    files = sorted(hidden.glob("data/*.parquet"))
+    return checked_reports(reports, files, assembly.spec.steps, assembly.source.store)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from dataset.redact.replace import PLACEHOLDER
+from dataset.redact.finding import PLACEHOLDER
 
 Row = Mapping[str, Any]
 

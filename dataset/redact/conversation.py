@@ -6,19 +6,11 @@ from itertools import chain
 from typing import NamedTuple
 
 from dataset.redact.endings import languages_of
+from dataset.redact.finding import PERSON, Find, Finders, Write
 from dataset.redact.fold import fold_text
 from dataset.redact.json_text import Change
 from dataset.redact.people import PeopleFinder, PersonSpan
-from dataset.redact.replace import (
-    PERSON,
-    Find,
-    Finders,
-    Placeholders,
-    Write,
-    redact_text,
-    redact_tools,
-    redact_value,
-)
+from dataset.redact.replace import Placeholders, redact_text, redact_tools, redact_value
 
 _SAMPLE = 4000
 

@@ -55,6 +55,7 @@ class Hit(NamedTuple):
 
 _REST = re.compile(f"{LETTER}*")
 _WORD_BEFORE = re.compile(f"{LETTER}*$")
+_MENTION = re.compile(r"[@#][\w.\-]*$")
 _GAP = re.compile(r"[\s.,\-_'·・=]*$")
 _GAP_WORD = re.compile(r"[^\W\d_]+")
 _LONGEST_GAP = 14
@@ -75,34 +76,49 @@ def hit_at(folded: str, start: int, entry: Entry, spoken: Languages) -> Hit | No
     end = start + len(form.text)
     if form.script in UNSPACED and not form.literal:
         return _unspaced(folded, start, end, entry)
-    if start and is_letter(folded[start - 1]):
-        prefixes = PREFIXES.get(form.script)
-        before = _WORD_BEFORE.search(folded, max(0, start - 8), start)
-        if prefixes is None or form.literal or not before or not prefixes.fullmatch(before[0]):
-            return None
+    if not _may_begin(folded, start, form):
+        return None
     rest = _REST.match(folded, end)
     assert rest is not None
     tail = rest[0]
+    hit = Hit(start, end, entry, entry.people, bent=False)
     if not tail:
-        if not form.bare or folded[end : end + 2] == "'t":
-            return None
-        if form.short and not AFTER_FAMILY.match(folded, end + (folded[end : end + 1] == " ")):
-            return None
-        return Hit(start, end, entry, entry.people, bent=False)
+        return hit if _may_end(folded, end, form) else None
+    if tail.isdigit() and _MENTION.search(folded, max(0, start - _FAR), start):
+        return hit._replace(end=rest.end())  # "@anna_muller99"
     if form.literal:
-        mention = tail.isdigit() and start > 0 and folded[start - 1] in "@#"
-        return Hit(start, rest.end(), entry, entry.people, bent=False) if mention else None
-    if form.script == Script.HANGUL:
-        kept = AFTER_FAMILY.match(tail) if form.short else KOREAN.fullmatch(tail)
-        return Hit(start, end, entry, entry.people, bent=False) if kept else None
+        return None
+    if form.script == Script.HANGUL:  # what follows stays, it is no part of the name
+        return hit if (AFTER_FAMILY.match(tail) if form.short else KOREAN.fullmatch(tail)) else None
+    return hit._replace(end=rest.end(), bent=True) if _bends(form, tail, spoken) else None
+
+
+def _may_begin(folded: str, start: int, form: Form) -> bool:
+    """Whether no letter stands before, or only a prefix."""
+    if not start or not is_letter(folded[start - 1]):
+        return True
+    prefixes = PREFIXES.get(form.script)
+    before = _WORD_BEFORE.search(folded, max(0, start - 8), start)
+    if prefixes is None or form.literal or before is None:
+        return False
+    return prefixes.fullmatch(before[0]) is not None
+
+
+def _may_end(folded: str, end: int, form: Form) -> bool:
+    """Whether a form may stand without an ending; "Don't" has none."""
+    if not form.bare or folded[end : end + 2] == "'t":
+        return False
+    title = end + (folded[end : end + 1] == " ")
+    return not form.short or AFTER_FAMILY.match(folded, title) is not None
+
+
+def _bends(form: Form, tail: str, spoken: Languages) -> bool:
     if form.script == Script.DRAVIDIAN:
-        bends = len(tail) <= DRAVIDIAN_LONGEST
-    else:
-        bends = any(
-            tail in allowed and (language == ANY_LANGUAGE or language in spoken())
-            for language, allowed in form.endings
-        )
-    return Hit(start, rest.end(), entry, entry.people, bent=True) if bends else None
+        return len(tail) <= DRAVIDIAN_LONGEST
+    return any(
+        tail in allowed and (language == ANY_LANGUAGE or language in spoken())
+        for language, allowed in form.endings
+    )
 
 
 def _unspaced(folded: str, start: int, end: int, entry: Entry) -> Hit | None:

@@ -6,52 +6,15 @@ never taken for anything again, so redacting twice changes nothing.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
 
+from dataset.redact.finding import PLACEHOLDER, Finders, Found, found_in
 from dataset.redact.json_text import Change, Changed, change_json, is_fixed, is_json, values
-from dataset.redact.people import PersonSpan
-from dataset.redact.span import Span
-
-PERSON = "person"
-"""The kind of names."""
-
-PLACEHOLDER = re.compile(r"\[([A-Z][A-Z0-9_]*)_(\d+)\]|(?<![^\W_])Person_\d+")
-"""What redaction writes, except realistic names."""
-
-Find = Callable[[str], list[Span]]
-FindPeople = Callable[[str], list[PersonSpan]]
-Write = Callable[[PersonSpan, str], str]
-"""Gives what to write for a person, from the span and the name that stands there."""
 
 _SAME_WHEN_SPACED = frozenset({"phone", "card", "iban", "national_id"})
-_EDGES = " \t\r\n\"'`“”‘’«»"
 _NOT_PLAIN = re.compile(r"[\W_]+")
 _LONGEST_KEY = 40
 _TELEPHONE = re.compile(r"phone|mobile|tel\b|whatsapp|handy", re.IGNORECASE)
-
-
-class Finders(NamedTuple):
-    """What looks for things in a text.
-
-    Attributes:
-        find: finds everything but people.
-        people: finds people.
-        write: what to write for a person.
-        keep: values that stay, folded by ``str.casefold``.
-    """
-
-    find: Find
-    people: FindPeople
-    write: Write
-    keep: frozenset[str] = frozenset()
-
-
-class _Found(NamedTuple):
-    start: int
-    end: int
-    kind: str
-    person: PersonSpan | None = None
 
 
 class Placeholders:
@@ -96,7 +59,7 @@ def redact_text(text: str, finders: Finders, placeholders: Placeholders) -> Chan
     Returns:
         The new text, and for each place what was done.
     """
-    return _replace(text, _found(text, finders), finders, placeholders)
+    return _redact(text, finders, placeholders)
 
 
 def redact_value(text: str, finders: Finders, placeholders: Placeholders) -> Changed:
@@ -115,13 +78,13 @@ def _redact_json(
     text: str, finders: Finders, placeholders: Placeholders, *, fixed: bool
 ) -> Changed:
     # one look at all values at once; nearly all JSON of tools holds nothing
-    if not _found("\n".join(_lines(text)), finders):
+    if not found_in("\n".join(_lines(text)), finders):
         return text, []
 
     def on_string(value: str, path: tuple[str, ...]) -> Changed:
         if fixed and is_fixed(path):
             return value, []
-        return _replace(value, _found(value, finders, _key(path)), finders, placeholders)
+        return _redact(value, finders, placeholders, _key(path))
 
     def on_number(literal: str, path: tuple[str, ...]) -> str | None:
         if not literal.lstrip("-").isdigit() or len(literal) < 6:
@@ -160,74 +123,35 @@ def _key(path: tuple[str, ...]) -> str:
     return f"{path[-1]}: " if path and len(path[-1]) <= _LONGEST_KEY else ""
 
 
-def _found(text: str, finders: Finders, key: str = "") -> list[_Found]:
-    """What was found, in order and disjoint."""
-    seen = f"{key}{text}" if key else text
-    spans = [
-        _Found(max(span.start - len(key), 0), span.end - len(key), span.kind)
-        for span in finders.find(seen)
-        if span.end > len(key)
-    ]
-    spans += [_Found(each.start, each.end, PERSON, each) for each in finders.people(text)]
-    if not spans:
-        return []
-    if finders.keep:
-        spans = [
-            each for each in spans if text[each.start : each.end].casefold() not in finders.keep
-        ]
-    walls = [found.span() for found in PLACEHOLDER.finditer(text)]
-    whole = [piece for each in _together(spans) for piece in _pieces(text, each, walls)]
-    return [each for each in whole if each.start < each.end]
+def _redact(text: str, finders: Finders, placeholders: Placeholders, key: str = "") -> Changed:
+    """Replace until nothing more is found.
+
+    A find hides what touches it: of "a@b.org+49 170 1234567" the number is seen only when the
+    address is gone. Each round leaves less of the original, so this ends.
+    """
+    changes: list[Change] = []
+    while found := found_in(text, finders, key, [(each.start, each.end) for each in changes]):
+        text, new = _replace(text, found, finders, placeholders)
+        changes = _with_earlier(changes, found, new)
+    return text, changes
 
 
-def _together(spans: list[_Found]) -> list[_Found]:
-    """Those that overlap as one, of the kind of the longest; at equal length not a person."""
-    found: list[_Found] = []
-    best: _Found | None = None
-    for span in sorted(spans, key=lambda each: (each.start, each.end)):
-        if best is None or span.start >= found[-1].end:
-            found.append(span)
-            best = span
-            continue
-        length, worth = best.end - best.start, span.end - span.start
-        if worth > length or (worth == length and best.person):
-            best = span
-        last = found[-1]
-        found[-1] = best._replace(start=last.start, end=max(last.end, span.end))
-    return found
-
-
-def _pieces(text: str, found: _Found, walls: Sequence[tuple[int, int]]) -> list[_Found]:
-    """What is left of a find outside of placeholders, and without quotes at its ends."""
-    if found.person:
-        hits_wall = any(low < found.end and found.start < high for low, high in walls)
-        return [] if hits_wall else [found]
-    pieces: list[_Found] = []
-    start = found.start
-    for low, high in [wall for wall in walls if wall[0] < found.end and found.start < wall[1]]:
-        pieces.append(found._replace(start=start, end=max(low, start)))
-        start = max(high, start)
-    pieces.append(found._replace(start=start))
-    return [_trimmed(text, piece) for piece in pieces if _says_something(text, piece, found)]
-
-
-def _says_something(text: str, piece: _Found, whole: _Found) -> bool:
-    if (piece.start, piece.end) == (whole.start, whole.end):
-        return True
-    return len(_NOT_PLAIN.sub("", text[piece.start : piece.end])) >= 4
-
-
-def _trimmed(text: str, found: _Found) -> _Found:
-    start, end = found.start, found.end
-    while start < end and text[start] in _EDGES:
-        start += 1
-    while end > start and text[end - 1] in _EDGES:
-        end -= 1
-    return found._replace(start=start, end=end)
+def _with_earlier(
+    earlier: Sequence[Change], found: Sequence[Found], new: Sequence[Change]
+) -> list[Change]:
+    """All changes in order, the earlier ones where they are now."""
+    moved: list[Change] = []
+    shift = at = 0
+    for change in earlier:
+        while at < len(found) and found[at].end <= change.start:
+            shift = new[at].end - found[at].end
+            at += 1
+        moved.append(change._replace(start=change.start + shift, end=change.end + shift))
+    return sorted([*moved, *new], key=lambda each: each.start)
 
 
 def _replace(
-    text: str, found: list[_Found], finders: Finders, placeholders: Placeholders
+    text: str, found: list[Found], finders: Finders, placeholders: Placeholders
 ) -> Changed:
     if not found:
         return text, []
@@ -238,6 +162,8 @@ def _replace(
         value = text[each.start : each.end]
         if each.person:
             instead = finders.write(each.person, value)
+            if text[each.end : each.end + 1].isdigit():
+                instead += " "  # "王小明3" is not Person_73
         else:
             instead = placeholders.of(each.kind, value)
         pieces += [text[done : each.start], instead]

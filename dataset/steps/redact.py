@@ -23,11 +23,10 @@ from dataset.redact.span import DEFAULT_KINDS, KINDS, Span
 from dataset.redact.surrogates import Surrogates
 from dataset.redact.table import Talks
 from dataset.redact.word_lists import WORD_NAMES
-from dataset.steps.base import EXAMPLES, Example, StepContext, StepOptions, StepResult
+from dataset.steps.base import StepContext, StepOptions, StepResult
 from ingest.errors import SpecError
 
 _FINDERS = 4096
-_SHOWN = 3
 
 
 class Redact:
@@ -138,7 +137,6 @@ class Redact:
         talks = Talks(frame)
         kinds: Counter[str] = Counter()
         rows: list[tuple[Any, ...]] = []
-        examples: list[Example] = []
         hashes: dict[str, str] = {}
         changed = 0
         for at, talk in enumerate(talks):
@@ -154,8 +152,6 @@ class Redact:
                     hashes[value] = value_hash(self._secret, value)
                 rows.append(_ledger_row(talks.ids[at], each, hashes[value]))
             kinds.update(each.change.kind for each in removals)
-            if len(examples) < EXAMPLES:
-                examples.append(Example(talks.ids[at], _shown(removals)))
         report = StepReport(
             name=self.name,
             rows_in=len(frame),
@@ -164,7 +160,7 @@ class Redact:
             changes=dict(sorted(kinds.items(), key=lambda item: (-item[1], item[0]))),
         )
         removed = pl.DataFrame(rows, schema=LEDGER_SCHEMA, orient="row")
-        return StepResult(talks.frame(), report, removed, tuple(examples))
+        return StepResult(talks.frame(), report, removed)
 
     def _redactor(self, names: tuple[str, ...]) -> Redactor:
         finders = (self._finder(names),) if self._options.people and names else ()
@@ -224,10 +220,3 @@ def _ledger_row(id_: str, removal: Removal, hashed: str) -> tuple[Any, ...]:
     change = removal.change
     return (id_, removal.position, removal.field, change.kind, change.start, change.end,
             change.placeholder, hashed)  # fmt: skip
-
-
-def _shown(removals: list[Removal]) -> str:
-    """What a preview says; it is asked for, and printed on the terminal only."""
-    first = [f"{each.change.value!r} -> {each.change.placeholder}" for each in removals[:_SHOWN]]
-    more = len(removals) - len(first)
-    return "; ".join(first) + (f"; and {more} more" if more else "")
