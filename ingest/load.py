@@ -20,6 +20,7 @@ from ingest.forgotten import REASON as FORGOTTEN
 from ingest.importers.base import Importer, ImportOptions, Reject
 from ingest.raw import drop_raw, keep_raw
 from ingest.registry import choose, sniff, unrecognised
+from ingest.shape import peek
 from ingest.store import Known, SourceRecord, Store
 from ingest.workers import read_batches
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _SURE = 0.85
+_LOOKED_AT = 64
 _MIXED_AT_MOST = 64
 """A folder with more entries than this that is an export as a whole is not searched for others."""
 
@@ -231,6 +233,11 @@ def _import_one(
         report.warnings.append(
             f"{source.path}: no copy is kept, because it holds conversations that were forgotten"
         )
+    report.warnings += [f"{source.path}: {fault}" for fault in _unreadable(export)]
+    if not report.read:
+        report.warnings.append(
+            f"{source.path}: no conversation was found in it, read as {importer.name}"
+        )
     if record.one_sided:
         report.warnings.append(
             f"{source.path}: {record.one_sided} conversations hold one side only; they are stored "
@@ -238,6 +245,16 @@ def _import_one(
         )
     report.seconds = perf_counter() - started
     return report
+
+
+def _unreadable(export: Export) -> Iterator[str]:
+    """Files that are JSON by their name and by nothing else: importers pass over them."""
+    if len(export.members) < 2:
+        return  # a lone file is read whatever it looks like, and its damage counted
+    named = [m for m in export.members if m.base.endswith((".json", ".jsonl", ".ndjson"))]
+    for member in named[:_LOOKED_AT]:
+        if peek(member).kind in ("text", "binary"):
+            yield f"{member.name} does not begin like JSON; it may be damaged"
 
 
 @contextlib.contextmanager

@@ -57,6 +57,7 @@ _MEDIA = {
 _TEXT = {".json", ".jsonl", ".txt"}
 _LOOKED_AT = 64
 _RETRIES = 4
+_DEEPEST = 200
 _BINARY = (b"SQLite format 3", b"PAR1", b"\x89PNG", b"%PDF")
 
 
@@ -147,6 +148,7 @@ def _partial_json(text: str) -> Any:
 
     Where it is damaged further on, what comes before still tells the format.
     """
+    text = _shallow(text)
     limit = len(text)
     for _ in range(_RETRIES):
         cut, first = _cut(text, limit)
@@ -165,6 +167,26 @@ def _partial_json(text: str) -> Any:
         return json.loads(first, strict=False)
     except (ValueError, RecursionError):
         return None
+
+
+def _shallow(text: str) -> str:
+    """The text without what is nested too deeply for a decoder, and for any format."""
+    if text.count("[") + text.count("{") <= _DEEPEST:
+        return text
+    kept: list[str] = []
+    depth = done = 0
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if token in "{[":
+            depth += 1
+            if depth == _DEEPEST + 1:
+                kept.append(text[done : match.start()] + "null")
+                done = len(text)  # unless it ends before the text does
+        elif token in "}]":
+            if depth == _DEEPEST + 1:
+                done = match.end()
+            depth -= 1
+    return "".join(kept) + text[done:]
 
 
 def _cut(text: str, limit: int) -> tuple[str, str]:

@@ -329,13 +329,20 @@ class _Splitter:
         if end is not None:
             raw = self._buf[start:end]
             value = self._try(raw)
-            if value is not None or _is_json(raw):
+            if (value is not None or _is_json(raw)) and self._is_whole_text(start, end):
                 self._sound = True
                 return Element(self._base + start, raw, value), end
             # an unclosed string turns text into brackets and back: trust only what leads on
             until = self._base + end if self._leads_on(end) else None
             return self._broken(start, _DAMAGED, until)
         return self._broken(start, "the element has no end")
+
+    def _is_whole_text(self, start: int, end: int) -> bool:
+        """Whether a string is an element, not one that goes on into the next by a lost quote."""
+        if self._buf[start] != _QUOTE:
+            return True
+        after = self._skip_space(end)
+        return self._buf[after : after + 1] in (b",", b"]", b"")
 
     def _broken(self, start: int, reason: str, until: int | None = None) -> tuple[Broken, int]:
         """The damage at ``start`` up to the next element that decodes, or to the end.

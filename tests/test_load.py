@@ -458,3 +458,20 @@ def test_conversations_are_as_the_importer_gave_them(land, store, tmp_path):
     land(gpt_export(gpt_talk(1), gpt_talk(2)))
     given_ = [c for c in read(ChatGPT(), tmp_path / "export.json") if isinstance(c, Conversation)]
     assert [conversation for conversation, _, _ in store.stream()] == given_
+
+
+def test_an_export_in_which_nothing_is_found_says_so(land):
+    (warning,) = land(b'{"chats": {"list": []}}', "result.json", format_name="telegram").warnings
+    assert "no conversation was found" in warning
+
+
+def test_a_damaged_file_among_others_is_named(store, tmp_path):
+    folder = tmp_path / "export"
+    folder.mkdir()
+    (folder / "conversations-000.json").write_bytes(gpt_export(gpt_talk(1)))
+    (folder / "conversations-001.json").write_bytes(b"\xff" + gpt_export(gpt_talk(2)))
+    (folder / "notes.txt").write_text("no JSON, and none by its name")
+    report = import_export(folder, store)
+    assert report.stored == 1
+    (warning,) = report.warnings
+    assert "conversations-001.json does not begin like JSON" in warning

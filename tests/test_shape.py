@@ -1,6 +1,7 @@
 """What a file looks like from its first bytes."""
 
 import json
+from time import process_time
 
 import pytest
 
@@ -37,7 +38,7 @@ CASES = [
     (b'[{"a": 1}, {"b": [}, {"c": 1}]', "array", ["a"]),
     (b'[{"a": 1}, {"b": tru}, {"c": 1}]', "array", ["a"]),
     (b'[{"a": "x\ty"}]', "array", ["a"]),
-    (b"[" * 5000, "text", []),
+    (b"[" * 5000, "array", []),
     (b"}{", "text", []),
     (b"]", "text", []),
 ]
@@ -90,3 +91,16 @@ def test_text_with_a_nul_is_text_and_a_database_is_none():
     assert peek_bytes(b"12.01.18, 10:00 - Anna: h\0i", whole=True).kind == "text"
     assert peek_bytes(b"SQLite format 3\0 and some text", whole=True).kind == "binary"
     assert peek_bytes(b"abc" + b"\0" * 50, whole=True).kind == "binary"
+
+
+@pytest.mark.parametrize("deep", [b"[" * 9000 + b"]" * 9000, b'{"a":' * 6000 + b"1" + b"}" * 6000])
+def test_what_is_nested_too_deeply_hides_nothing_after_it(deep):
+    look = peek_bytes(b'{"cases": [{"title": ' + deep + b', "id": 1}, {"id": 2}]}', whole=True)
+    assert [case["id"] for case in look.first["cases"]] == [1, 2]
+
+
+@pytest.mark.parametrize("head", [b"[" * 65536, b'{"a":' * 13000, b"[{" * 32000])
+def test_a_head_of_brackets_is_looked_at_in_no_time(head):
+    started = process_time()
+    peek_bytes(head, whole=False)
+    assert process_time() - started < 1

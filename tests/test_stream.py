@@ -180,7 +180,7 @@ def test_the_insides_of_a_damaged_element_are_no_elements(block, spaces, damage,
 
 @pytest.mark.parametrize("block", [16, 1 << 22])
 @pytest.mark.parametrize(
-    "text", [b'{"tXtle": "t", "body": [" ]}', b'{"tit', b'"title": 1, {}', b"{]"]
+    "text", [b'{"tXtle": "t", "body": [" ]}', b'{"tit', b'"title": 1, {}', b"{]", b'"']
 )
 def test_damage_in_the_first_key_of_the_file_costs_no_other(block, text):
     items = split(array([text, *talks(9)]), decode_talk, block=block)
