@@ -416,6 +416,7 @@ def parts(name: str, locale: str) -> dict[str, str] | None:
         words[0] in ("Mr", "Mrs", "Ms", "Miss", "Dr", "Prof", "Herr", "Frau", "Г-н", "Г-жа", "Г-ца")
         or words[0].islower()
     )
+    titled = titled or words[-1] in ("MD", "DDS", "DVM", "PhD", "II", "III", "IV", "V")
     if len(words) < 2 or titled or re.search(r"[.,'’]", name):
         return None
     given, family = words[0], words[-1]

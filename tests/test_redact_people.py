@@ -79,7 +79,7 @@ def test_a_name_is_found_as_people_write_it(name: str, text: str) -> None:
         ("Mark Rose", "Mark my words: prices rose. A rose is a rose."),
         ("Will May", "Will you? It will, in May, and on 5 May. May I?"),
         ("Max Long", "max_length = max(a, b)  # as long as it is"),
-        ("Jordan Paris", "from Paris to Jordan, in Jordan 2024"),
+        ("Jordan Paris", "in Paris and in Jordan, Jordan 2024"),
     ],
 )
 def test_words_are_not_names(name: str, text: str) -> None:

@@ -12,7 +12,7 @@ from dataset.redact.endings import ALWAYS, BENDINGS, Bending
 from dataset.redact.fold import fold_text
 from dataset.redact.names import PARTICLES, Token
 from dataset.redact.scripts import CASELESS, Script
-from dataset.redact.word_lists import PLACES, WORD_NAMES
+from dataset.redact.word_lists import MONTHS, PLACES, WORD_NAMES
 
 ANY_LANGUAGE = "*"
 
@@ -105,7 +105,8 @@ def forms_of(token: Token) -> tuple[Form, ...]:
                 ]
     if _VIETNAMESE.search(token.text):
         marked = unicodedata.normalize("NFC", token.text).lower()
-        forms = [form._replace(marked=marked) if form.text == folded else form for form in forms]
+        # and it bends no names: "This" is not Thị's
+        forms = [form._replace(marked=marked, endings=()) for form in forms if form.text == folded]
     if token.unsure:
         forms = [form._replace(word=True) for form in forms]
     return tuple(dict.fromkeys(forms))
@@ -128,7 +129,7 @@ def _latin(text: str, folded: str) -> list[Form]:
 
 def _bent_latin(text: str, written: str) -> list[Form]:
     word = text in WORD_NAMES or text in PARTICLES
-    place, capital = text in PLACES, len(text) <= 3
+    place, capital = text in PLACES or text in MONTHS, len(text) <= 3
     bare: list[tuple[str, frozenset[str]]] = [(ANY_LANGUAGE, ALWAYS)]
     stems: dict[str, list[tuple[str, frozenset[str]]]] = {}
     for language, bending in BENDINGS.items():

@@ -99,7 +99,7 @@ def _may_begin(folded: str, start: int, form: Form) -> bool:
         return True
     prefixes = PREFIXES.get(form.script)
     before = _WORD_BEFORE.search(folded, max(0, start - 8), start)
-    if prefixes is None or form.literal or before is None:
+    if prefixes is None or form.literal or before is None or len(form.text) < 3:
         return False
     return prefixes.fullmatch(before[0]) is not None
 

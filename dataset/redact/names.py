@@ -31,6 +31,11 @@ GENERIC = frozenset(
 )  # fmt: skip
 """Names that say nothing of who somebody is; they are left as they are everywhere."""
 
+_ROLES = frozenset(
+    ["user", "assistant", "system", "bot", "team", "support", "admin", "guest", "customer", "agent",
+     "operator", "client", "visitor", "unknown", "deleted", "account", "test", "human"]
+)  # fmt: skip
+
 PARTICLES = frozenset(
     fold_text("""
 von van vom zu zum zur de del dela della di da do dos das du d la le lo el al les den der ter
@@ -127,7 +132,7 @@ def tokens_of(name: str) -> tuple[Token, ...]:
         # "Anna | Acme" and "田中/Tanaka": another script is another spelling, the rest is not them
         if script_of(side) != script_of(main):
             tokens += _parts(side, alone=False)
-    return tuple(dict.fromkeys(token for token in tokens if is_name(token.text)))
+    return tuple(dict.fromkeys(each for each in tokens if each.text.lower() not in _ROLES))
 
 
 def _mail_tokens(local: str) -> tuple[Token, ...]:

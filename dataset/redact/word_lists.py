@@ -179,18 +179,23 @@ el al der den ter san st of and i y e di
 """)
 """Words among them that sentences often begin with."""
 
-PLACES = _words("""
+MONTHS = _words("""
 may april june august march january september october november december mai juni juli abril
-avril jordan israel china india asia paris georgia chelsea brooklyn austin dallas florence
-sydney charlotte victoria madison lincoln jackson washington houston orlando savannah cleveland
+avril jan
+""")
+"""Names of months."""
+
+PLACES = _words("""
+jordan israel china india asia paris georgia chelsea brooklyn austin dallas florence sydney
+charlotte victoria madison lincoln jackson washington houston orlando savannah cleveland
 carolina dakota virginia montana nevada alexandria adelaide melbourne preston lancaster kent
 york chester bristol london england ireland scotland france germany roma siena milan verona
 vienna valencia cordoba toledo leon lourdes salvador santiago trinidad cuba martinique bremen
 hamburg berlin hannover frankfurt nürnberg wien roman kenya africa america persia sri malta
 cypress camden hudson devon phoenix denver aurora memphis troy tyler logan marion warren clifton
-salem athens lima quito jan
+salem athens lima quito
 """)
-"""Names of months, countries and towns."""
+"""Names of countries and towns."""
 
 GREETINGS = _words("""
 hi hello hey dear thanks thank morning evening afternoon bye goodbye sorry welcome congrats yo
@@ -223,12 +228,14 @@ questo questa quello mio tuo suo uma uns umas seu sua meu minha het een deze
 """)
 """What a name does not follow."""
 
-AT_PLACES = _words("""
+AT_MONTHS = _words("""
 in of by since until till from to next last early late mid this during before after around near
 im ab seit bis nach aus vor anfang ende mitte en de du depuis jusque fin début à au desde hasta
 em di da do w we z od v ve i fra siden sedan från den
 """)
-"""What a month or a place follows."""
+"""What a month follows."""
+AT_PLACES = _words("in im en em")
+"""What a place follows; of "to", "from" and "by" nobody knows whether a person does."""
 
 DOES = _words("""
 is was has had does did says said will would can could should went goes came comes wants wanted

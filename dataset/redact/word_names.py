@@ -8,9 +8,9 @@ words of some language. Such a name counts only with a capital, and not
 - after an article or a number ("the rose", "ein Koch", "5 May");
 - in small or in all-capital text.
 
-Months, countries and towns moreover not after "in", "of", "since" and the like, and not beside a
-number. After "@", a title or a greeting the name counts in any case, and so it does next to another
-name of the same person.
+Months moreover not after "in", "of", "since" and the like, countries and towns not after "in", and
+neither beside a number. After "@", a title or a greeting the name counts in any case, and so it
+does next to another name of the same person.
 """
 
 import re
@@ -19,9 +19,11 @@ from typing import NamedTuple
 from dataset.redact.fold import fold_text
 from dataset.redact.word_lists import (
     ARTICLES,
+    AT_MONTHS,
     AT_PLACES,
     DOES,
     GREETINGS,
+    MONTHS,
     STARTERS,
     TITLES,
 )
@@ -54,7 +56,7 @@ def is_name_here(text: str, start: int, end: int, *, place: bool) -> bool:
         return False
     if initial and len(around.left) == 1:
         return True  # "P. Lee"
-    if _is_word_here(around, place=place):
+    if _is_word_here(around, place=place, month=fold_text(word) in MONTHS):
         return False
     begins = not around.left or not around.near or "." in around.gap
     return not (begins and fold_text(word) in STARTERS) or _begins_as_name(around)
@@ -83,10 +85,10 @@ def _is_addressed(around: _Around, *, capital: bool) -> bool:
     return greeted and (capital or not around.right or around.right_gap[:1] in (",", "!", "."))
 
 
-def _is_word_here(around: _Around, *, place: bool) -> bool:
+def _is_word_here(around: _Around, *, place: bool, month: bool) -> bool:
     """Whether a date, a place or an article makes it a word."""
     left, right = around.left, around.right
-    if place and (left in AT_PLACES or left.isdigit() or right.isdigit()):
+    if place and (left in (AT_MONTHS if month else AT_PLACES) or left.isdigit() or right.isdigit()):
         return True
     return around.near and "." not in around.gap and (left in ARTICLES or left.isdigit())
 
