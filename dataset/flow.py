@@ -29,7 +29,7 @@ Watch = Callable[[int, pl.DataFrame, StepResult], None]
 
 
 class Noted(NamedTuple):
-    """What a step said of a batch, and the seconds it took."""
+    """What a step said of a batch, and the CPU seconds it took."""
 
     report: StepReport
     seconds: float
@@ -69,9 +69,9 @@ class Fold:
         for at, step in enumerate(self.steps):
             if not len(frame):
                 break
-            started = time.perf_counter()
+            started = time.process_time()
             result = step.apply(frame)
-            seconds = time.perf_counter() - started
+            seconds = time.process_time() - started
             noted.append(Noted(result.report, seconds, result.examples, result.removed))
             if self.watch is not None:
                 self.watch(at, frame, result)
@@ -164,14 +164,14 @@ class Flow:
         tally = self.tallies[number]
         with Spool(scratch / f"{number}.arrow") as spool:
             for frame in frames:
-                started = time.perf_counter()
+                started = time.process_time()
                 step.observe(frame)
-                tally.seconds += time.perf_counter() - started
+                tally.seconds += time.process_time() - started
                 spool.write(frame)
-            started = time.perf_counter()
+            started = time.process_time()
             if isinstance(step, SettlingStep):
                 step.settle(spool)
-            tally.seconds += time.perf_counter() - started
+            tally.seconds += time.process_time() - started
             workers = self._workers if step.parallel else 1
             yield from self._fused(self._again(spool, step), [number], workers, digest=False)
 

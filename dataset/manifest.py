@@ -242,7 +242,7 @@ class DatasetVersion(_Value):
     )
     code_version: str = Field(description="turnmill's version")
     seconds: dict[str, float] = Field(
-        default={}, description="what the build took, by step and in all; no part of the content"
+        default={}, description="CPU seconds by step, seconds of the build; no part of the content"
     )
 
     @property

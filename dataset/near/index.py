@@ -24,9 +24,9 @@ PERMUTATIONS = 128
 _SEED = 1
 _RECALL = 0.999
 _PER_GROUP = 16
-"""Members of one group in one bucket that a row is compared with."""
+"""Members of one group in one bucket that later rows are compared with."""
 _PER_BUCKET = 256
-"""Comparisons of one row in one bucket."""
+"""Members of one bucket that later rows are compared with."""
 
 
 class Banding(NamedTuple):
@@ -66,8 +66,10 @@ class NearIndex:
         self._banding = banding(threshold)
         self._keys: list[npt.NDArray[np.uint32]] = []
         self._filled: list[npt.NDArray[np.bool_]] = []
-        self._buckets_of: dict[int, npt.NDArray[np.int64]] = {}
-        self._seen: dict[int, dict[int, list[int]]] = {}
+        self._buckets_of: dict[int, npt.NDArray[np.int32]] = {}
+        # most buckets ever hold one row that another is compared with: a list each would be dear
+        self._seen: dict[int, int | list[int]] = {}
+        self._left = np.empty(0, np.int64)
         self._sets: _Sets | None = None
 
     def observe(self, frame: pl.DataFrame) -> None:
@@ -84,6 +86,7 @@ class NearIndex:
         """Find the shared buckets, and put the shingle sets of the rows in them on disk."""
         members, buckets = self._shared()
         self._keys, self._filled = [], []
+        self._left = np.bincount(buckets)
         order = np.argsort(members, kind="stable")
         members, buckets = members[order], buckets[order]
         candidates, firsts = np.unique(members, return_index=True)
@@ -106,28 +109,35 @@ class NearIndex:
         found: set[int] = set()
         tested: set[int] = set()
         for bucket in self._buckets_of.get(row, ()):
-            budget = _PER_BUCKET
-            for root, members in self._seen.get(int(bucket), {}).items():
-                if groups.find(root) in found:
-                    continue
-                for other in members:
-                    if other not in tested:
-                        tested.add(other)
-                        budget -= 1
-                        if self._alike(row, other):
-                            found.add(groups.find(other))
-                            break
-                if budget <= 0:
-                    break
+            for other in self._members(int(bucket)):
+                if other not in tested and groups.find(other) not in found:
+                    tested.add(other)
+                    if self._alike(row, other):
+                        found.add(groups.find(other))
         return sorted(found)
 
     def add(self, row: int, groups: Forest) -> None:
         """Make the row one that later rows are compared with."""
         root = groups.find(row)
-        for bucket in self._buckets_of.get(row, ()):
-            members = self._seen.setdefault(int(bucket), {}).setdefault(root, [])
-            if len(members) < _PER_GROUP:
+        for each in self._buckets_of.get(row, ()):
+            bucket = int(each)
+            self._left[bucket] -= 1
+            if not self._left[bucket]:  # nobody will ask about it any more
+                self._seen.pop(bucket, None)
+                continue
+            members = self._members(bucket)
+            alike = sum(groups.find(other) == root for other in members)
+            if not members:
+                self._seen[bucket] = row
+            elif len(members) < _PER_BUCKET and alike < _PER_GROUP:
                 members.append(row)
+                self._seen[bucket] = members
+
+    def _members(self, bucket: int) -> list[int]:
+        found = self._seen.get(bucket)
+        if found is None:
+            return []
+        return found if isinstance(found, list) else [found]
 
     def close(self) -> None:
         """Let go of what lies on disk."""
@@ -143,7 +153,7 @@ class NearIndex:
         both = len(np.intersect1d(a, b, assume_unique=True))
         return both >= self.threshold * (len(a) + len(b) - both)
 
-    def _shared(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def _shared(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """(entries,) rows and (entries,) buckets: who is in which bucket with another."""
         filled = np.flatnonzero(np.concatenate([*self._filled, np.empty(0, np.bool_)]))
         rows_found, buckets_found, made = [], [], 0
@@ -155,9 +165,10 @@ class NearIndex:
             begins = np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)]
             number = np.cumsum(begins) - 1
             shared = (np.bincount(number, minlength=1) > 1)[number]
-            rows_found.append(filled[order][shared])
-            buckets_found.append(number[shared] + made)
-            made += len(ordered)
+            bucket = np.cumsum(begins[shared]) + (made - 1)
+            rows_found.append(filled[order][shared].astype(np.int32))
+            buckets_found.append(bucket.astype(np.int32))
+            made += int(begins[shared].sum())
         return np.concatenate(rows_found), np.concatenate(buckets_found)
 
 
@@ -174,7 +185,7 @@ def _band_keys(signatures: npt.NDArray[np.uint64], cut: Banding) -> npt.NDArray[
 class _Sets:
     """Shingle sets of some rows, sorted, in a file that is mapped into memory."""
 
-    def __init__(self, rows: Rows, wanted: npt.NDArray[np.int64]) -> None:
+    def __init__(self, rows: Rows, wanted: npt.NDArray[np.int32]) -> None:
         self._file = rows.file.with_suffix(".shingles")
         self._places: dict[int, tuple[int, int]] = {}
         size = 0
@@ -199,7 +210,7 @@ def _mapped(file: Path) -> npt.NDArray[np.uint64]:
 
 
 def _shingle_sets(
-    rows: Rows, wanted: npt.NDArray[np.int64]
+    rows: Rows, wanted: npt.NDArray[np.int32]
 ) -> Iterator[tuple[int, npt.NDArray[np.uint64]]]:
     starts = np.array(rows.starts, np.int64)
     frame_of = np.searchsorted(starts, wanted, side="right") - 1
