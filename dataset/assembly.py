@@ -7,10 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
-from dataset.flow import Flow, Progress, Watch
+from dataset.flow import Flow, Noted, Progress, Tally, Watch
 from dataset.manifest import DatasetSpec, StepReport
 from dataset.placement import Placement
-from dataset.read import Source
+from dataset.preference import WHOLE, Pairing, whole_pairs
+from dataset.read import Source, one_row
 from dataset.spool import Spool
 from dataset.steps.base import StepContext
 from dataset.steps.registry import canonical, make, resolve
@@ -57,7 +58,10 @@ class Assembly:
         self.flow = Flow(
             make(resolved, context), workers=workers, watch=watch, on_progress=on_progress
         )
-        self.source = Source(store, spec.where, on_progress)
+        self._pairing = Pairing() if spec.kind == "preference" else None
+        rows_of = one_row if self._pairing is None else self._pairing.rows
+        self._whole = Tally(WHOLE)
+        self.source = Source(store, spec.where, on_progress, rows_of)
         self.placement = Placement(spec.split, spec.seed, context.stand_ins, self.source.selected())
         self._split_seconds = 0.0
         self._started = time.perf_counter()
@@ -68,29 +72,32 @@ class Assembly:
         Args:
             scratch: an existing folder for what goes to disk meanwhile.
         """
-        frames = self.flow.run(self.source.frames(), scratch)
-        with contextlib.closing(frames), Spool(scratch / "placed.arrow") as spool:
+        flowing = self.flow.run(self.source.frames(), scratch)
+        frames = flowing if self._pairing is None else self._whole_pairs(flowing)
+        with contextlib.closing(flowing), Spool(scratch / "placed.arrow") as spool:
             if not self.placement.grouped:
                 yield from map(self._timed_place, frames)
                 return
             for frame in frames:
-                started = time.perf_counter()
+                started = time.process_time()
                 self.placement.observe(frame)
-                self._split_seconds += time.perf_counter() - started
+                self._split_seconds += time.process_time() - started
                 spool.write(frame)
-            started = time.perf_counter()
+            started = time.process_time()
             self.placement.settle(spool)
-            self._split_seconds += time.perf_counter() - started
+            self._split_seconds += time.process_time() - started
             yield from map(self._timed_place, spool)
 
     def reports(self) -> list[StepReport]:
-        """What each step did; decisions by hand come first."""
+        """What each step did; decisions by hand come first, then how pairs were made."""
         made = [tally.report for tally in self.flow.tallies]
+        if self._pairing is not None:
+            made = [self._pairing.report(), *made, self._whole.report]
         by_hand = self.source.curated.report
         return made if by_hand is None else [by_hand, *made]
 
     def seconds(self) -> dict[str, float]:
-        """What it took so far: by step, for the split, and in all."""
+        """CPU seconds by step and for the split, and seconds in all."""
         total: dict[str, float] = {}
         for tally in self.flow.tallies:
             name = tally.report.name  # a step may stand in a spec twice
@@ -123,8 +130,15 @@ class Assembly:
             hint += "; for people's chats choose the assistant: turnmill import --as-assistant NAME"
         return BuildError("no conversation is left after the steps", hint)
 
+    def _whole_pairs(self, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        for frame in frames:
+            result = whole_pairs(frame)
+            self._whole.add(Noted(result.report, 0.0, result.examples))
+            if len(result.frame):
+                yield result.frame
+
     def _timed_place(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-        started = time.perf_counter()
+        started = time.process_time()
         found = self.placement.place(frame)
-        self._split_seconds += time.perf_counter() - started
+        self._split_seconds += time.process_time() - started
         return found

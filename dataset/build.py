@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset.assembly import Assembly, BuildError
-from dataset.flow import Flow, Progress
+from dataset.flow import DIGEST, Flow, Progress
 from dataset.manifest import (
     MANIFEST,
     DatasetSpec,
@@ -24,6 +25,8 @@ from dataset.manifest import (
     VersionError,
     list_versions,
 )
+from dataset.preference import PAIR_SCHEMA, as_pairs
+from dataset.rows import ROW_SCHEMA
 from dataset.seal import VersionWriter
 from dataset.site import building_site
 from dataset.steps.base import ClusteringStep
@@ -76,9 +79,10 @@ def build(
 
 def _seal(assembly: Assembly, workspace: Workspace, site: Path, now: datetime) -> DatasetVersion:
     hidden = site / "version"
-    with _writer(hidden) as writer:
+    is_pairs = assembly.spec.kind == "preference"
+    with _writer(hidden, PAIR_SCHEMA if is_pairs else ROW_SCHEMA) as writer:
         for frame, splits in assembly.placed(site):
-            writer.write(frame, splits)
+            writer.write(as_pairs(frame, DIGEST) if is_pairs else frame, splits)
         counts, files, fingerprint = writer.close()
     reports = _checked(assembly, hidden)
     if not any(each.conversations for each in counts.values()):
@@ -122,8 +126,8 @@ def _checked(assembly: Assembly, hidden: Path) -> list[StepReport]:
 
 
 @contextlib.contextmanager
-def _writer(folder: Path) -> Iterator[VersionWriter]:
-    writer = VersionWriter(folder)
+def _writer(folder: Path, schema: pa.Schema) -> Iterator[VersionWriter]:
+    writer = VersionWriter(folder, schema)
     try:
         yield writer
     except BaseException:

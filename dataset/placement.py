@@ -20,6 +20,7 @@ import polars as pl
 from dataset.manifest import SPLITS, GroupBy, GroupCount, SplitReport, SplitSpec
 from dataset.near.forest import Forest
 from dataset.near.index import NearIndex
+from dataset.pairs import conversation_of
 from dataset.split import split_of
 from dataset.steps.base import Rows
 
@@ -134,7 +135,8 @@ class Placement:
         if self._spec.by == "time":
             codes = [_time_code(at, self._spec) for at in frame["created_at"].to_list()]
         else:
-            keys = [self._stand_ins.get(id_, id_) for id_ in ids]
+            # all pairs of a conversation go where it would go
+            keys = [conversation_of(self._stand_ins.get(id_, id_)) for id_ in ids]
             codes = [SPLITS.index(split_of(key, self._spec, self._seed)) for key in keys]
         self._own.append(np.array(codes, np.int8))
         return self._own[-1]

@@ -1,7 +1,8 @@
 """From the store to batches of rows, in order of first import."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import polars as pl
 import pyarrow as pa
@@ -20,6 +21,15 @@ _BATCH_CHARACTERS = 16 << 20
 """Characters of message text from which a batch is full."""
 
 
+RowsOf = Callable[[Conversation, str], list[dict[str, Any]]]
+"""Makes rows of a stored conversation and its content hash."""
+
+
+def one_row(conversation: Conversation, content_hash: str) -> list[dict[str, Any]]:
+    """The conversation itself."""
+    return [to_row(conversation, content_hash)]
+
+
 class Source:
     """The conversations that a spec selects.
 
@@ -30,13 +40,18 @@ class Source:
     """
 
     def __init__(
-        self, store: Store, where: Where, on_progress: Callable[[str, int, int], None] | None = None
+        self,
+        store: Store,
+        where: Where,
+        on_progress: Callable[[str, int, int], None] | None = None,
+        rows_of: RowsOf = one_row,
     ) -> None:
         self.sources: set[str] = set()
         self.store = store
         self.curated = curated(store, where)
         self._ords = self.curated.ords
         self._on_progress = on_progress
+        self._rows_of = rows_of
         self._ids: list[pa.StringArray] = []
         self._threads: list[pa.StringArray] = []
 
@@ -45,7 +60,7 @@ class Source:
         return len(self._ords)
 
     def selected(self) -> Iterator[tuple[str, str]]:
-        """The id and the thread of those read so far, in order."""
+        """The id and the thread of every row read so far, in order."""
         for ids, threads in zip(self._ids, self._threads, strict=True):
             yield from zip(ids.to_pylist(), threads.to_pylist(), strict=True)
 
@@ -56,30 +71,34 @@ class Source:
             self._ids.append(pa.array([row["id"] for row in batch.rows], pa.string()))
             self._threads.append(pa.array(batch.threads, pa.string()))
             yield cast(pl.DataFrame, pl.from_arrow(pa.Table.from_pylist(batch.rows, ROW_SCHEMA)))
-            done += len(batch.rows)
+            done += batch.conversations
             if self._on_progress is not None:
                 self._on_progress("reading", done, len(self))
 
     def _batches(self) -> Iterator["_Batch"]:
         # one query a batch: the store keeps the order, and need not sort all messages for it
         for start in range(0, len(self._ords), BATCH):
-            batch, size = _Batch([], []), 0
+            batch, size = _Batch(), 0
             ords = self._ords[start : start + BATCH]
             for conversation, content_hash, source in self.store.stream_ords(ords):
                 self.sources.add(source)
-                batch.rows.append(to_row(conversation, content_hash))
-                batch.threads.append(thread_of(conversation))
-                size += sum(len(message.content) for message in conversation.messages)
+                rows = self._rows_of(conversation, content_hash)
+                batch.rows += rows
+                batch.threads += [thread_of(conversation)] * len(rows)
+                size += sum(len(message["content"]) for row in rows for message in row["messages"])
+                batch.conversations += 1
                 if size >= _BATCH_CHARACTERS:
                     yield batch
-                    batch, size = _Batch([], []), 0
+                    batch, size = _Batch(), 0
             if batch.rows:
                 yield batch
 
 
-class _Batch(NamedTuple):
-    rows: list[dict[str, Any]]
-    threads: list[str]
+@dataclass
+class _Batch:
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    threads: list[str] = field(default_factory=list)
+    conversations: int = 0
 
 
 def thread_of(conversation: Conversation) -> str:

@@ -47,6 +47,15 @@ ROW_SCHEMA = pa.schema(
 """
 
 
+def message_columns(schema: pa.Schema) -> list[str]:
+    """The columns that hold messages: one of a conversation, three of a preference pair."""
+    return [
+        column.name
+        for column in schema
+        if pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type)
+    ]
+
+
 def to_row(conversation: Conversation, content_hash: str) -> dict[str, Any]:
     """The row of a stored conversation: side branches and import-only fields are left out."""
     created = conversation.created_at

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset.flow import DIGEST
 from dataset.manifest import SPLITS, FileInfo, SplitCounts
-from dataset.rows import ROW_SCHEMA
+from dataset.rows import ROW_SCHEMA, message_columns
 from ingest.files import sha256_file
 
 ROW_GROUP = 2048
@@ -24,9 +25,14 @@ class VersionWriter:
 
     Rows keep the order in which they come, so that rows added later only add row groups after the
     last full one.
+
+    Args:
+        folder: of the version.
+        schema: of the rows.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, schema: pa.Schema = ROW_SCHEMA) -> None:
+        self._schema = schema
         self._data = folder / "data"
         self._data.mkdir(parents=True)
         self._splits: dict[str, _SplitWriter] = {}
@@ -69,13 +75,16 @@ class VersionWriter:
 
     def _split(self, name: str) -> "_SplitWriter":
         if name not in self._splits:
-            self._splits[name] = _SplitWriter(self._data / f"{name}-00000.parquet")
+            file = self._data / f"{name}-00000.parquet"
+            self._splits[name] = _SplitWriter(file, self._schema)
         return self._splits[name]
 
 
 class _SplitWriter:
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, schema: pa.Schema) -> None:
         self.file = file
+        self._schema = schema
+        self._columns = message_columns(schema)
         self._conversations = self._messages = self._assistant = 0
         self._digests: list[bytes] = []
         self._waiting: list[pl.DataFrame] = []
@@ -83,7 +92,7 @@ class _SplitWriter:
         # content-defined chunks: after a change, most pages are cut where they were cut before, and
         # a store that knows chunks takes only the new ones
         self._writer = pq.ParquetWriter(
-            file, ROW_SCHEMA, compression="zstd", version="2.6", use_content_defined_chunking=True
+            file, schema, compression="zstd", version="2.6", use_content_defined_chunking=True
         )
 
     @property
@@ -98,7 +107,7 @@ class _SplitWriter:
         self._digests.append(b"".join(frame[DIGEST]))
         frame = frame.drop(DIGEST)
         self._count(frame)
-        sizes = np.cumsum(_text_bytes(frame))
+        sizes = np.cumsum(sum(_text_bytes(frame[name]) for name in self._columns))
         start, before = 0, 0
         while start < len(frame):
             # where a group ends depends on the rows in it alone
@@ -126,20 +135,20 @@ class _SplitWriter:
     def _flush(self) -> None:
         if self._rows:
             # one chunk: the bytes must not depend on how the rows arrived
-            table = pl.concat(self._waiting).to_arrow().cast(ROW_SCHEMA).combine_chunks()
+            table = pl.concat(self._waiting).to_arrow().cast(self._schema).combine_chunks()
             self._writer.write_table(table, row_group_size=ROW_GROUP)
         self._waiting, self._rows, self._bytes = [], 0, 0
 
     def _count(self, frame: pl.DataFrame) -> None:
-        # a conversation without messages explodes into one null
-        roles = frame["messages"].explode().struct.field("role").drop_nulls()
         self._conversations += len(frame)
-        self._messages += len(roles)
-        self._assistant += int((roles == "assistant").sum())
+        for name in self._columns:
+            # a conversation without messages explodes into one null
+            roles = frame[name].explode().struct.field("role").drop_nulls()
+            self._messages += len(roles)
+            self._assistant += int((roles == "assistant").sum())
 
 
-def _text_bytes(frame: pl.DataFrame) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def _text_bytes(messages: pl.Series) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     """(rows,) bytes of message text."""
     content = pl.element().struct.field("content").str.len_bytes()
-    sizes = frame.select(pl.col("messages").list.eval(content).list.sum().cast(pl.Int64))
-    return sizes.to_series().fill_null(0).to_numpy()
+    return messages.list.eval(content).list.sum().cast(pl.Int64).fill_null(0).to_numpy()

@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from dataset.manifest import SPLITS, DatasetVersion, StepReport, StepSpec
+from dataset.preference import as_conversations
 from dataset.redact.check_patterns import KINDS, left_in
 from dataset.redact.conversation import Talk
 from dataset.redact.finding import PERSON, PLACEHOLDER
@@ -161,7 +162,7 @@ def check_files(files: Iterable[Path], asked: Asked, names_of: NamesOf) -> Check
     """Look through parquet files of rows.
 
     Args:
-        files: schema ``dataset.rows.ROW_SCHEMA``.
+        files: of conversations, or of preference pairs.
         asked: what is looked for.
         names_of: see the type.
     """
@@ -170,7 +171,7 @@ def check_files(files: Iterable[Path], asked: Asked, names_of: NamesOf) -> Check
     for file in files:
         with pq.ParquetFile(file, pre_buffer=False) as opened:
             for batch in opened.iter_batches(batch_size=_BATCH):
-                talks = Talks(cast(pl.DataFrame, pl.from_arrow(batch)))
+                talks = Talks(as_conversations(cast(pl.DataFrame, pl.from_arrow(batch))))
                 names = names_of(talks.ids) if asked.people else {}
                 conversations += len(talks.ids)
                 for id_, talk in zip(talks.ids, talks, strict=True):

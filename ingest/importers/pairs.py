@@ -6,6 +6,9 @@ from msgspec.structs import replace
 
 from ingest.message import Message
 
+CHOSEN, REJECTED = "chosen-", "rejected-"
+"""How the ids of both branches begin."""
+
 
 def branched(
     prompt: Sequence[Message], chosen: Sequence[Message], rejected: Sequence[Message]
@@ -15,10 +18,10 @@ def branched(
     The first message of both branches has the last one of the prompt as its parent. Ids are
     ``prompt-<n>``, ``chosen-<n>`` and ``rejected-<n>``.
     """
-    made = list(_chain(prompt, "prompt", None, on_path=True))
+    made = list(_chain(prompt, "prompt-", None, on_path=True))
     parent = made[-1].source_id if made else None
-    made += _chain(chosen, "chosen", parent, on_path=True)
-    made += _chain(rejected, "rejected", parent, on_path=False)
+    made += _chain(chosen, CHOSEN, parent, on_path=True)
+    made += _chain(rejected, REJECTED, parent, on_path=False)
     return tuple(made)
 
 
@@ -26,7 +29,7 @@ def _chain(
     messages: Sequence[Message], name: str, parent: str | None, *, on_path: bool
 ) -> Iterator[Message]:
     for at, message in enumerate(messages):
-        key = f"{name}-{at}"
+        key = f"{name}{at}"
         yield replace(message, source_id=key, parent_id=parent, on_path=on_path)
         parent = key
 
