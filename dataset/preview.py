@@ -28,18 +28,18 @@ class Drop(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A message that a step would change.
+    """What a step would change in a conversation.
 
     Attributes:
         id: of the conversation.
-        message: its number in it, from 0.
+        message: number of the message, from 0; None for what stands above the messages.
         field: the first field that would differ.
         before: around the first difference.
         after: the same place afterwards.
     """
 
     id: str
-    message: int
+    message: int | None
     field: str
     before: str
     after: str
@@ -104,6 +104,9 @@ def preview(
     return Preview(assembly.spec, by_hand, steps, splits, assembly.placement.report())
 
 
+_ABOVE = ("title", "participants", "tools")
+
+
 class _Examples:
     """The first few of what each step drops, by reason, and changes."""
 
@@ -131,12 +134,12 @@ def _changes(before: pl.DataFrame, after: pl.DataFrame, wanted: int) -> list[Cha
     old, new = with_digests(before), with_digests(after)
     pairs = old.join(new, on="id", how="inner", suffix="_new", maintain_order="left")
     changed = pairs.filter(pl.col(DIGEST) != pl.col(f"{DIGEST}_new")).head(wanted)
-    rows = changed.select("id", "messages", "messages_new").to_dicts()
-    return [_change(row["id"], row["messages"], row["messages_new"]) for row in rows]
+    return [_change(row) for row in changed.iter_rows(named=True)]
 
 
-def _change(id_: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Change:
-    """The first difference in a conversation."""
+def _change(row: dict[str, Any]) -> Change:
+    """The first difference in a conversation: of the messages, else of what stands above them."""
+    id_, old, new = row["id"], row["messages"], row["messages_new"]
     for number, (before, after) in enumerate(zip(old, new, strict=False)):
         for field in before:
             if before[field] != after[field]:
@@ -146,7 +149,12 @@ def _change(id_: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> C
         rest = (old if len(old) > len(new) else new)[number]["content"] or ""
         texts = (_short(rest), "") if len(old) > len(new) else ("", _short(rest))
         return Change(id_, number, "messages", *texts)
-    return Change(id_, 0, "title or participants", "", "")
+    field = next(name for name in _ABOVE if row[name] != row[f"{name}_new"])
+    before, after = (
+        ", ".join(value) if isinstance(value, list) else value or ""
+        for value in (row[field], row[f"{field}_new"])
+    )
+    return Change(id_, None, field, *_around(before, after))
 
 
 def _around(before: Any, after: Any) -> tuple[str, str]:

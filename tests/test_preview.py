@@ -34,9 +34,19 @@ class Shout:
 
         rows = frame.to_dicts()
         for row in rows:
-            row["messages"][0]["content"] = row["messages"][0]["content"].upper()
+            self.change(row)
         report = StepReport(name=self.name, rows_in=len(frame), kept=len(frame), changed=len(frame))
         return StepResult(pl.DataFrame(rows, schema=frame.schema), report)
+
+    def change(self, row):
+        row["messages"][0]["content"] = row["messages"][0]["content"].upper()
+
+
+class Entitle(Shout):
+    """Gives every conversation a title."""
+
+    def change(self, row):
+        row["title"] = "A title"
 
 
 @pytest.fixture
@@ -87,6 +97,15 @@ def test_examples_say_what_is_changed(workspace, monkeypatch):
     change = step.changes[0]
     assert change == Change(change.id, 0, "content", change.before, change.after)
     assert change.before.upper() == change.after != change.before
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_changed_title_is_shown_as_such(workspace, monkeypatch):
+    monkeypatch.setitem(registry.steps(), "shout", Entitle)
+    with open_store(workspace.store) as store:
+        (step,) = preview(store, DatasetSpec(name="d", steps=["shout"]), workspace).steps
+    change = step.changes[0]
+    assert change == Change(change.id, None, "title", "", "A title")
 
 
 @pytest.mark.usefixtures("filled")

@@ -16,7 +16,7 @@ from dataset.manifest import (
     list_versions,
     load_spec,
 )
-from dataset.preview import Preview, preview
+from dataset.preview import Change, Preview, preview
 from ingest.errors import UserError
 from ingest.store import open_store
 from ingest.workspace import Workspace
@@ -72,16 +72,17 @@ def show_preview(found: Preview) -> None:
             rows = [(each.id, each.reason, each.text) for each in step.drops]
             terminal.table(f"{step.report.name} would drop", ("id", "reason", "begins"), rows)
         if step.changes:
-            changes = [
-                (each.id, f"{each.message} {each.field}", each.before, each.after)
-                for each in step.changes
-            ]
+            changes = [(each.id, _where(each), each.before, each.after) for each in step.changes]
             headings = ("id", "message", "before", "after")
             terminal.table(f"{step.report.name} would change", headings, changes)
     splits = [(name, found.splits[name]) for name in SPLITS if name in found.splits]
     terminal.table("Splits", ("split", "conversations"), splits, right=(1,))
     _show_split_report(found.split_report)
     terminal.note("nothing was sealed; run it again without --dry-run")
+
+
+def _where(change: Change) -> str:
+    return change.field if change.message is None else f"{change.message} {change.field}"
 
 
 def _show_steps(reports: Sequence[StepReport]) -> None:
