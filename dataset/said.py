@@ -116,10 +116,16 @@ def _runs(
 def _word_hashes(words: pl.Series) -> npt.NDArray[np.uint64]:
     """Stable on every machine and for every version of polars; each word is hashed once."""
     known = words.unique()
-    hashed = [xxhash.xxh3_64_intdigest(word.encode()) for word in known.to_list()]
-    table = pl.DataFrame({"word": known, "hash": pl.Series(hashed, dtype=pl.UInt64)})
+    table = pl.DataFrame(
+        {"word": known, "hash": pl.Series(map(_word_hash, known.to_list()), dtype=pl.UInt64)}
+    )
     joined = words.to_frame("word").join(table, on="word", how="left", maintain_order="left")
     return joined["hash"].to_numpy()
+
+
+@functools.lru_cache(maxsize=1 << 18)
+def _word_hash(word: str) -> int:
+    return xxhash.xxh3_64_intdigest(word.encode())
 
 
 @functools.cache

@@ -367,6 +367,16 @@ def build(
 
 
 @app.command()
+def steps(json: AsJson = False) -> None:
+    """List the steps that a dataset spec may name, and their options."""
+    from serve.commands import steps as commands
+    from serve.terminal import print_json
+
+    found = commands.listed()
+    print_json(found) if json else commands.show(found)
+
+
+@app.command()
 def versions(
     tainted: Annotated[
         bool,

@@ -135,3 +135,15 @@ def test_a_build_by_several_processes_from_the_command_line(workspace, tmp_path)
             store, DatasetSpec(name="d", steps=["has-assistant", "dedupe-near"]), workspace
         )
     assert answer["fingerprint"] == again.fingerprint
+
+
+def test_the_steps_are_listed_with_their_options():
+    found = json.loads(CliRunner().invoke(app, ["steps", "--json"]).stdout)
+    by_name = {step["name"]: step for step in found}
+    assert set(by_name) == set(registry.steps())
+    (at_least,) = by_name["min-turns"]["options"]
+    assert at_least["required"]
+    assert at_least["description"]
+    keep = next(each for each in by_name["dedupe-near"]["options"] if each["name"] == "keep")
+    assert keep["default"] == "longest"
+    assert "five-word shingles" in CliRunner().invoke(app, ["steps"]).stdout
