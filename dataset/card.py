@@ -68,9 +68,12 @@ def _front_matter(version: DatasetVersion) -> str:
 
 def _head(version: DatasetVersion, repo: str) -> str:
     call = f'load_dataset("{repo}", revision="{version.fingerprint}")'
+    rows = "Conversations, one a row"
+    if version.spec.kind == "preference":
+        rows = "Preference pairs, one a row (`prompt`, `chosen`, `rejected`)"
     return f"""# {version.name}
 
-Conversations, one a row, sealed as version `{version.fingerprint}` on \
+{rows}, sealed as version `{version.fingerprint}` on \
 {version.created_at:%Y-%m-%d} by turnmill {version.code_version}.
 
 Licence: unknown. The conversations belong to those who wrote them; the repository is private unless
@@ -94,13 +97,14 @@ def _table(headings: list[str], rows: list[list[Any]]) -> str:
 
 
 def _splits(version: DatasetVersion) -> str:
+    is_pairs = version.spec.kind == "preference"
     rows = [
         [name, f"{counts.conversations:,}", f"{counts.messages:,}",
          f"{counts.assistant_messages:,}"]
         for name in SPLITS if (counts := version.splits.get(name)) is not None
     ]  # fmt: skip
     return "## Splits\n\n" + _table(
-        ["split", "conversations", "messages", "of the assistant"], rows
+        ["split", "pairs" if is_pairs else "conversations", "messages", "of the assistant"], rows
     )
 
 
@@ -125,8 +129,15 @@ def _samples(version: DatasetVersion, count: int) -> str:
     split = next(iter(split_files(version)))
     rows = [row for row, _ in zip(version.rows(split), range(count), strict=False)]
     shown = [
-        [{"role": message["role"], "content": message["content"]} for message in row["messages"]]
+        said["messages"] if list(said) == ["messages"] else said
         for row in rows
+        for said in (
+            {
+                name: [{"role": each["role"], "content": each["content"]} for each in row[name]]
+                for name in ("messages", "prompt", "chosen", "rejected")
+                if name in row
+            },
+        )
     ]
     # indented, not fenced: a message may hold a fence
     text = "\n\n".join(json.dumps(each, ensure_ascii=False, indent=2) for each in shown)

@@ -141,22 +141,20 @@ def _index(version: DatasetVersion) -> pl.DataFrame:
     parts = [pl.DataFrame(schema=_INDEX)]
     for split in version.splits:
         number, at = SPLITS.index(split), 0
-        for batch in pq.ParquetFile(version.file(split)).iter_batches(batch_size=_BATCH):
-            rows = batch.to_pylist()
-            digests = [row_digest(row) for row in rows]
-            parts.append(
-                pl.DataFrame(
-                    {
-                        "id": [row["id"] for row in rows],
-                        "high": [int.from_bytes(digest[:8], "big") for digest in digests],
-                        "low": [int.from_bytes(digest[8:16], "big") for digest in digests],
-                        "split": [number] * len(rows),
-                        "at": range(at, at + len(rows)),
-                    },
-                    schema=_INDEX,
-                )
-            )
-            at += len(rows)
+        # read ahead, the whole file would stay in memory to the end
+        with pq.ParquetFile(version.file(split), pre_buffer=False) as file:
+            for batch in file.iter_batches(batch_size=_BATCH):
+                rows = batch.to_pylist()
+                digests = [row_digest(row) for row in rows]
+                columns = {
+                    "id": [row["id"] for row in rows],
+                    "high": [int.from_bytes(digest[:8], "big") for digest in digests],
+                    "low": [int.from_bytes(digest[8:16], "big") for digest in digests],
+                    "split": [number] * len(rows),
+                    "at": range(at, at + len(rows)),
+                }
+                parts.append(pl.DataFrame(columns, schema=_INDEX))
+                at += len(rows)
     return pl.concat(parts)
 
 
@@ -172,7 +170,9 @@ class _Rows:
     def row(self, split: int, at: int) -> dict[str, Any]:
         """The row at a place of a split's file."""
         if split not in self._files:
-            file = self._files[split] = pq.ParquetFile(self._version.file(SPLITS[split]))
+            file = self._files[split] = pq.ParquetFile(
+                self._version.file(SPLITS[split]), pre_buffer=False
+            )
             starts = [0]
             for number in range(file.num_row_groups):
                 starts.append(starts[-1] + file.metadata.row_group(number).num_rows)

@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 MESSAGES = ("messages", "prompt", "chosen", "rejected")
 """Columns that hold messages: of a conversation, or of a preference pair."""
 
-TEXTS = ("content", "reasoning")
+TEXTS = ("content", "reasoning", "reasoning_content")
 
 HASH = "content_hash"
 """The field that differs whenever the stored conversation does."""
@@ -178,7 +178,9 @@ def _placeholders(row: Row) -> Counter[str]:
     for column in MESSAGES:
         for message in row.get(column) or ():
             texts = [message.get(name) for name in TEXTS]
-            texts += [call["arguments"] for call in message.get("tool_calls") or ()]
+            texts += [
+                call.get("function", call)["arguments"] for call in message.get("tool_calls") or ()
+            ]
             for text in texts:
                 found.update(match[1] or "PERSON" for match in PLACEHOLDER.finditer(text or ""))
     return found

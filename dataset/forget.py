@@ -14,19 +14,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import polars as pl
-
 from dataset.holding import versions_holding
 from dataset.hub.record import read_pushes
 from dataset.manifest import DatasetVersion
-from dataset.redact.ledger import value_hash, workspace_secret
-from dataset.redact.roster import drop_numbers
 from dataset.taint import Taint, TaintedVersion, add_taint
+from dataset.traces import erase_people, erase_traces
 from ingest.erasure import Stored, holds, names_word
 from ingest.errors import StoreError, UserError
-from ingest.files import write_whole
 from ingest.forgotten import forms, plain
-from ingest.people_map import PeopleMap, load_people, save_people
+from ingest.people_map import PeopleMap, load_people
 from ingest.raw_erase import Erased, Holding, Known, Wanted, copies_holding, erase_copy, head_of
 from ingest.store import Store, open_store, rewrite_store
 from ingest.workspace import Workspace
@@ -185,8 +181,8 @@ def forget(
             )
         store.forgotten.add(conversations=found.ids, people=found.names, texts=found.texts, now=now)
         copies = [_erase_copy(copy, found) for copy in found.copies]
-        removed_people = _erase_people(people, found, workspace)
-        ledger_rows = _erase_beside(found, workspace)
+        removed_people = erase_people(people, found.names, found.wanted.text_forms, workspace)
+        ledger_rows = erase_traces(found.ids, found.names, found.texts, workspace)
         counts = _erase_stored(store, found, copies, workspace)
     rewrite_store(workspace.store)
     return ForgetReport(
@@ -304,53 +300,6 @@ def _erase_copy(copy: Holding, found: _Found) -> Erased:
     if not name.endswith(".json") or found.tells(name):  # it may name what is erased
         name = "conversations.json"
     return erase_copy(copy, found.wanted, name)
-
-
-def _erase_people(people: PeopleMap, found: _Found, workspace: Workspace) -> int:
-    left = tuple(
-        person
-        for person in people.people
-        if not any(holds(name, found.wanted.text_forms) for name in person.names)
-        and not found.wanted.people.intersection(map(plain, person.names))
-    )
-    gone = len(people.people) - len(left)
-    if gone:
-        save_people(workspace.people, PeopleMap(left))
-    drop_numbers(workspace, found.names)
-    return gone
-
-
-def _erase_beside(found: _Found, workspace: Workspace) -> int:
-    """Take rows about the erased out of ledgers and clusters; returns how many."""
-    ids = list(found.ids)
-    hashes: list[str] = []
-    if found.names or found.texts:
-        secret = workspace_secret(workspace)
-        values = [*found.names, *found.texts, *(w for name in found.names for w in name.split())]
-        hashes = [value_hash(secret, value) for value in values]
-    removed = 0
-    for file in sorted(workspace.ledgers.glob("*/*.parquet")):
-        about = _conversation("conversation").is_in(ids) | pl.col("hash").is_in(hashes)
-        removed += _without(file, about)
-    for file in sorted(workspace.clusters.glob("*/*/*.parquet")):
-        schema = pl.read_parquet_schema(file)
-        texts = [_conversation(name) for name, kind in schema.items() if kind == pl.String]
-        removed += _without(file, pl.any_horizontal(pl.lit(False), *(t.is_in(ids) for t in texts)))
-    return removed
-
-
-def _conversation(column: str) -> pl.Expr:
-    """The conversation of an id, which may be that of a pair taken from it."""
-    return pl.col(column).str.split("#").list.first()
-
-
-def _without(file: Path, about: pl.Expr) -> int:
-    rows = pl.read_parquet(file)
-    left = rows.filter(~about.fill_null(value=False))
-    if len(left) < len(rows):
-        with write_whole(file) as out:
-            left.write_parquet(out, compression="zstd")
-    return len(rows) - len(left)
 
 
 def _erase_stored(

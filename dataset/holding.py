@@ -32,7 +32,7 @@ def versions_holding(
 
 
 def _ids(version: DatasetVersion, split: str, wanted: Wanted) -> Iterator[str]:
-    with pq.ParquetFile(version.file(split)) as file:
+    with pq.ParquetFile(version.file(split), pre_buffer=False) as file:
         key = OF_PAIR if OF_PAIR in file.schema_arrow.names else "id"
         # ids alone are a small part of the file
         columns = None if wanted.people or wanted.text_forms else [key]

@@ -250,8 +250,20 @@ class DatasetVersion(_Value):
         """``name@fingerprint``, as commands take it."""
         return f"{self.name}@{self.fingerprint}"
 
+    def require_chat(self) -> None:
+        """Refuse preference pairs where conversations are needed.
+
+        Raises:
+            VersionError: the version's rows are pairs.
+        """
+        if self.spec.kind != "chat":
+            raise VersionError(
+                f"{self.ref}: its rows are {self.spec.kind} pairs, no conversations",
+                'name a version of kind = "chat"; pairs are for DPO, see docs/preference.md',
+            )
+
     def table(self, split: str) -> pa.Table:
-        """All rows of a split, with the schema of ``dataset.rows.ROW_SCHEMA``.
+        """All rows of a split: ``dataset.rows.ROW_SCHEMA``, or ``dataset.preference.PAIR_SCHEMA``.
 
         Raises:
             VersionError: the version has no such split.

@@ -221,8 +221,9 @@ def _add_conversation(ref: str, versions: list[DatasetVersion], links: dict[Key,
     """Add the conversation ``ref`` and make it a parent of the versions that hold it."""
     for version in versions:
         for split in version.splits:
-            file = version.path / "data" / f"{split}-00000.parquet"
-            ids = pq.read_table(file, columns=["id"], partitioning=None)["id"]
+            # a pair names the conversation that it was taken from
+            column = "id" if version.spec.kind == "chat" else "conversation"
+            ids = pq.read_table(version.file(split), columns=[column], partitioning=None)[column]
             if pc.any(pc.equal(ids, ref)).as_py():
                 links.setdefault(("conversation", ref), _Link(facts={}))
                 links["dataset", version.fingerprint].parents.add(("conversation", ref))

@@ -446,6 +446,19 @@ def test_a_version_of_what_the_store_no_longer_has_is_named(workspace, tmp_path)
     assert again.skipped == {REASON: 1}
 
 
+def test_a_version_of_pairs_that_were_taken_from_it_is_named(workspace, tmp_path):
+    pair = {
+        "prompt": f"The {SECRET}?", "chosen": "Yes.", "rejected": "No.",
+    }  # fmt: skip
+    other = {"prompt": "The flour?", "chosen": "Yes.", "rejected": "No."}
+    put(workspace, tmp_path / "pairs.jsonl", jsonl(pair, other))
+    version = seal(workspace, kind="preference", steps=[{"name": "redact", "kinds": ["email"]}])
+    (gone,) = erase(workspace, matching=SECRET, dry_run=True).ids
+    (held,) = erase(workspace, conversation=gone).versions
+    assert (held.fingerprint, held.conversations) == (version.fingerprint, 1)
+    assert seal(workspace, kind="preference").splits["train"].conversations == 1
+
+
 def test_what_was_made_of_a_version_is_asked_of_whoever_knows(workspace, tmp_path):
     put(workspace, tmp_path / "conversations.json", talks(1, 2))
     version = seal(workspace)

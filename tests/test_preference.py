@@ -11,14 +11,25 @@ from conftest import SAMPLES
 from made import gpt_export, gpt_message, gpt_talk, jsonl, node
 
 from dataset.build import BuildError, build
-from dataset.manifest import DatasetSpec, DatasetVersion, SplitSpec, open_version
+from dataset.card import render_card
+from dataset.croissant import croissant
+from dataset.diff import diff_versions
+from dataset.manifest import (
+    DatasetSpec,
+    DatasetVersion,
+    SplitSpec,
+    VersionError,
+    open_version,
+)
 from dataset.pairs import DISAGREE, NOT_ASKED, UNTRAINED, conversation_of, pairs_of, rating_of
 from dataset.preference import NO_PAIR, PAIR_SCHEMA, PAIRING, WHOLE
 from dataset.preview import preview
 from ingest.load import import_export
-from ingest.message import Conversation, Message, ToolCall
+from ingest.message import Conversation, Message, ToolCall, conversation_id
 from ingest.store import Store
 from ingest.workspace import Workspace
+from serve.commands.datasets import load_chats
+from serve.lineage import lineage
 
 
 def said(role: Any, content: str, id_: str, parent: str | None, path: bool, **more: Any) -> Message:
@@ -329,6 +340,45 @@ def test_a_preview_counts_pairs_too(pairs, store, workspace):
     seen = preview(store, spec(), workspace)
     assert seen.splits == {"train": 3}
     assert [step.report.rows_in for step in seen.steps] == [4, 4]
+
+
+def test_two_versions_of_pairs_are_compared_side_by_side(pairs, store, workspace, tmp_path):
+    more = [regenerated(1, "worse 1", "best 1"), regenerated(9, "worse 9", "better 9")]
+    put(store, tmp_path / "more.json", gpt_export(*more))
+    diff = diff_versions(pairs, build(store, spec(), workspace))
+    assert [conversation_of(held.id) for held in diff.added] == [_id(9)]
+    assert diff.removed == []
+    (change,) = diff.changed()
+    (message,) = change.messages
+    assert (message.column, message.op) == ("chosen", "changed")
+
+
+def _id(number: int) -> str:
+    return conversation_id("chatgpt", f"conv-{number}")
+
+
+def test_lineage_leads_from_a_conversation_to_its_pairs(pairs, workspace):
+    chain = lineage(_id(3), workspace)
+    assert [link["kind"] for link in chain] == ["conversation", "dataset"]
+
+
+def test_pairs_are_not_trained_or_shown_as_conversations(pairs, workspace):
+    with pytest.raises(VersionError, match="preference pairs, no conversations"):
+        pairs.require_chat()
+    with pytest.raises(VersionError):
+        load_chats("p", workspace, 1)
+
+
+def test_the_card_says_what_a_row_is_and_shows_all_three_parts(pairs):
+    card = render_card(pairs, "me/p", samples=1)
+    assert "Preference pairs, one a row" in card
+    for part in ('"rejected": [', "worse 1", "better 1", "| split | pairs |"):
+        assert part in card
+
+
+def test_croissant_describes_every_column_of_a_pair(pairs):
+    (record_set,) = croissant(pairs, "me/p")["recordSet"]
+    assert [field["name"] for field in record_set["field"]] == PAIR_SCHEMA.names
 
 
 def test_stated_pairs_keep_whole_branches(store, workspace, tmp_path):

@@ -91,6 +91,7 @@ def plan_run(
     from train.render import template_sha256
 
     version = load_version(spec.dataset, workspace)
+    version.require_chat()
     path, revision = resolve_base(spec.base_model, spec.base_revision)
     tokenizer = load_tokenizer(str(path))
     base = BaseUse(

@@ -190,6 +190,7 @@ def load_chats(source: str, workspace: Workspace, limit: int) -> list[dict[str, 
     if file.is_file():
         return _chats_of_file(file, limit)
     version = load_version(source, workspace)
+    version.require_chat()
     split = next(name for name in ("test", "validation", "train") if name in version.splits)
     rows = version.rows(split)
     return [to_chat(row) for row, _ in zip(rows, range(limit), strict=False)]

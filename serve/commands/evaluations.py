@@ -59,6 +59,7 @@ def evaluate(
     """
     folder = find_model(model, workspace)
     version = load_version(on, workspace)
+    version.require_chat()
     warn_if_tainted(version, workspace)
     with terminal.staged("evaluating") as told:
         report = judge(
