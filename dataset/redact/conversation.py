@@ -98,6 +98,7 @@ class _Redaction:
         self._talk = talk
         self._placeholders = Placeholders(_texts(talk))
         self._removals: list[Removal] = []
+        self._names: dict[str, tuple[str, list[Change]]] = {}
         self._finders = Finders(redactor.find, self._people, redactor.write, redactor.keep)
 
     def run(self) -> tuple[Talk, list[Removal]]:
@@ -116,20 +117,21 @@ class _Redaction:
         name = said.name
         if name is not None and said.role != "tool":
             name = self._name(at, "name", name)
-        return Said(
-            said.role,
-            name,
-            self._text(at, "content", said.content),
-            self._text(at, "reasoning", said.reasoning),
-            tuple(
+        content = self._text(at, "content", said.content)
+        reasoning = self._text(at, "reasoning", said.reasoning)
+        arguments = tuple(
+            [
                 self._note(
                     at,
                     f"tool_calls.{index}.arguments",
                     redact_value(each, self._finders, self._placeholders),
                 )
                 for index, each in enumerate(said.arguments)
-            ),
+            ]
+            if said.arguments
+            else ()
         )
+        return Said(said.role, name, content, reasoning, arguments)
 
     def _text(self, at: int | None, field: str, text: str | None) -> str | None:
         if not text:
@@ -139,25 +141,34 @@ class _Redaction:
         return self._note(at, field, redact(text, self._finders, self._placeholders))
 
     def _name(self, at: int | None, field: str, name: str) -> str:
+        # the same few names stand at every message
+        changed = self._names.get(name)
+        if changed is None:
+            changed = self._names[name] = self._named(name)
+        return self._note(at, field, changed)
+
+    def _named(self, name: str) -> tuple[str, list[Change]]:
         number = self._redactor.number_of(name)
         if number is None or name.casefold() in self._redactor.keep:
             # an address of mail for a name, of somebody whom we do not number
-            return self._text(at, field, name) or name
+            return redact_text(name, self._finders, self._placeholders)
         instead = self._redactor.write(PersonSpan(0, len(name), number, "full"), name)
-        change = Change(PERSON, 0, len(instead), instead, name)
-        return self._note(at, field, (instead, [change]))
+        return instead, [Change(PERSON, 0, len(instead), instead, name)]
 
     def _note(self, at: int | None, field: str, changed: tuple[str, list[Change]]) -> str:
         text, changes = changed
-        self._removals += [Removal(at, field, each) for each in changes]
+        if changes:
+            self._removals += [Removal(at, field, each) for each in changes]
         return text
 
     def _people(self, text: str) -> list[PersonSpan]:
-        return [
-            span
-            for finder in self._redactor.finders
-            for span in finder.find(text, lambda: self._languages)
-        ]
+        found: list[PersonSpan] = []
+        for finder in self._redactor.finders:
+            found += finder.find(text, self._spoken)
+        return found
+
+    def _spoken(self) -> frozenset[str]:
+        return self._languages
 
     @cached_property
     def _languages(self) -> frozenset[str]:

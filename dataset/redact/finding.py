@@ -59,15 +59,17 @@ def found_in(
         key: what detectors should see before the text.
         written: (start, end) of what redaction wrote into it already.
     """
-    seen = f"{key}{text}" if key else text
-    spans = [
-        Found(max(span.start - len(key), 0), span.end - len(key), span.kind)
-        for span in finders.find(seen)
-        if span.end > len(key)
-    ]
-    spans += [Found(each.start, each.end, PERSON, each) for each in finders.people(text)]
-    if not spans:
+    finds = finders.find(f"{key}{text}" if key else text)
+    people = finders.people(text)
+    if not finds and not people:
         return []
+    skip = len(key)
+    spans = [
+        Found(max(span.start - skip, 0), span.end - skip, span.kind)
+        for span in finds
+        if span.end > skip
+    ]
+    spans += [Found(each.start, each.end, PERSON, each) for each in people]
     if finders.keep:
         spans = [
             each for each in spans if text[each.start : each.end].casefold() not in finders.keep

@@ -21,14 +21,12 @@ class Placeholders:
     """The placeholders of one conversation.
 
     Args:
-        texts: all its texts; numbers of placeholders that stand in them are not given again.
+        texts: all its texts as they are; numbers of placeholders in them are not given again.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._taken = set[str]()
-        for text in texts:
-            if "[" in text:
-                self._taken.update(found[0] for found in PLACEHOLDER.finditer(text))
+        self._texts = texts
+        self._taken: set[str] | None = None
         self._given: dict[tuple[str, str], str] = {}
         self._last: dict[str, int] = {}
 
@@ -40,6 +38,13 @@ class Placeholders:
         return self._given[key]
 
     def _next(self, label: str) -> str:
+        if self._taken is None:  # most conversations need none, and are not looked through
+            self._taken = {
+                found[0]
+                for text in self._texts
+                if "[" in text
+                for found in PLACEHOLDER.finditer(text)
+            }
         number = self._last.get(label, 0) + 1
         while f"[{label}_{number}]" in self._taken:
             number += 1
@@ -129,7 +134,10 @@ def _redact(text: str, finders: Finders, placeholders: Placeholders, key: str = 
     A find hides what touches it: of "a@b.org+49 170 1234567" the number is seen only when the
     address is gone. Each round leaves less of the original, so this ends.
     """
-    changes: list[Change] = []
+    found = found_in(text, finders, key)
+    if not found:
+        return text, []
+    text, changes = _replace(text, found, finders, placeholders)
     while found := found_in(text, finders, key, [(each.start, each.end) for each in changes]):
         text, new = _replace(text, found, finders, placeholders)
         changes = _with_earlier(changes, found, new)
