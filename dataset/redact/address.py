@@ -18,6 +18,9 @@ _FORMATS: tuple[AddressFormat, ...] = (
     *SCRIPT_FORMATS,
 )
 _LEAD = 64
+_ARTICLES = frozenset(
+    {"Der", "Die", "Das", "Den", "Dem", "Ein", "Mein", "De", "Het", "Een", "En", "Ett"}
+)
 _HINT = re.compile(
     r"(?:\b(?:live[sd]?|living|moved|parcel|ship(?:ped)?|send|sent|deliver(?:ed)?|address|visit|located|home|house"
     r"|office)\b[^.\n]{0,30}|\baddress\W{1,6}|\n)\Z",
@@ -55,17 +58,30 @@ def _find(written: AddressFormat, text: str) -> Iterator[Span]:
     for found in written.form.finditer(text):
         start = found.start()
         if written.lead:
-            lead = written.lead.search(text, max(0, start - _LEAD), start)
-            if lead:
-                start = lead.start()
-            if not text[start].isupper() or text[start - 1 : start].isalnum():
+            start = _with_name(written.lead, text, found)
+            if start < 0:
                 continue
         elif text[start].isdecimal() and _continues(text[start - 1 : start]):
             continue
-        doubtful = found.re.groups and found["doubtful"] and not found["more"]
+        doubtful = "doubtful" in found.re.groupindex and found["doubtful"] and not found["more"]
         if doubtful and not _HINT.search(text, max(0, start - _LEAD), start):
             continue
         yield Span(start, found.end(), "address")
+
+
+def _with_name(lead: re.Pattern[str], text: str, found: re.Match[str]) -> int:
+    """Where the name of a street begins whose last word is found; -1 when it is none."""
+    start = found.start()
+    before = lead.search(text, max(0, start - _LEAD), start)
+    if before:
+        start = before.start()
+    if not text[start].isupper() or text[start - 1 : start].isalnum():
+        return -1
+    # "Weg 5" alone is a street only with a town; "Der Weg 5" is none
+    alone = start == found.start() or text[start : found.start()].strip() in _ARTICLES
+    if alone and "more" in found.re.groupindex and not found["more"]:
+        return -1
+    return start
 
 
 def _continues(left: str) -> bool:

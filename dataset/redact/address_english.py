@@ -27,7 +27,7 @@ _EN_SHORT = (
 )
 _UNIT = r"(?:,?[ ](?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Fl|Room|Rm|#)\.?[ ]?#?[ ]?\w{1,6})?"
 _EN_TOWN = (
-    rf"(?:(?:,[ ]?|[ ]|\n|\\n){NAME}(?:[ ]{NAME}){{0,3}})?"
+    rf"(?:(?:,[ ]?|[ ]|\n|\\n){NAME}(?:[ ](?![A-Z]{{1,2}}\d|[A-Z]{{2,3}}[ ,]){NAME}){{0,3}})?"
     r"(?:(?:,[ ]?|[ ]|\n|\\n|-)(?:(?:[A-Z]{2}|[A-Z][a-z]+(?: [A-Z][a-z]+)?),?[ ]\d{5}(?:-\d{4})?"  # US
     r"|[A-Z]{1,2}\d[A-Z\d]?[ ]?\d[A-Z]{2}"  # GB
     r"|(?:[A-Z]{2},?[ ])?[A-Z]\d[A-Z][ -]?\d[A-Z]\d|[A-Z]{2,3},?[ ]\d{4}|\d{6}|[A-Z]\d{2}[ ]?[A-Z0-9]{4})(?!\w))?"
@@ -35,7 +35,7 @@ _EN_TOWN = (
 
 _STREET = (
     rf"(?:(?:(?:{NAME}|\d{{1,3}}(?:st|nd|rd|th))[ ]){{1,4}}?(?:(?:{'|'.join(_WORDS)})|(?P<doubtful>{'|'.join(_DOUBTFUL)}))s?\b\.?(?:[ ](?:[NSEW]|[NS][EW])\b\.?)?"
-    rf"|Broadway\b|(?:[a-z][a-z'’-]{{2,14}}[ ]){{1,2}}?(?:{_EN_SHORT})(?!\w)(?=[ ]?(?:[,.\n!?]|\Z|apt|flat|unit|#|in\b)))"
+    rf"|Broadway\b|(?!(?:way|lane|car|mile|min|hour|day|more|other|different|new|big|small|long)\b)(?:[a-z][a-z'’-]{{2,14}}[ ]){{1,2}}?(?:{_EN_SHORT})(?!\w)(?=[ ]?(?:[,.\n!?]|\Z|apt|flat|unit|#|in\b)))"
 )
 _COUNTRIES = frozenset(["US", "GB", "CA", "AU", "IE", "NZ", "IN", "ZA", "SG"])
 _BREAK = r"(?:,[ ]?|[ ]|\n|\\n)"

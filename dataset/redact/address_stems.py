@@ -70,12 +70,25 @@ def _format(line: _Stems) -> AddressFormat:
     forms = "|".join(re.escape(each) for stem in stems for each in (stem, stem.capitalize()))
     return AddressFormat(
         frozenset(line.countries.split()),
-        re.compile(rf"(?:{forms})(?:[ ]|,[ ])(?:Nr\.?[ ]?)?{HOUSE}{line.unit}{after(line.code)}"),
+        re.compile(
+            rf"(?:{forms})(?:[ ]|,[ ])(?:Nr\.?[ ]?)?{HOUSE}{line.unit}(?P<more>{after(line.code)})"
+        ),
         "endings",
         frozenset(map(ending, stems)),
         _LEAD,
     )
 
 
-STEM_FORMATS: tuple[AddressFormat, ...] = tuple(_format(line) for line in _STEMS)
+# "Straße des 17. Juni 135"
+_OF = AddressFormat(
+    frozenset(["DE", "AT", "CH", "LI", "LU"]),
+    re.compile(
+        rf"(?<!\w)(?:Straße|Strasse|Str\.|Platz|Allee|Weg|Ufer)[ ](?:der|des|am|an[ ]der|zum|zur|im)[ ](?:\d{{1,2}}\.[ ])?{NAME}(?:[ ]{NAME})?"
+        rf"[ ]{HOUSE}{after(_STEMS[0].code)}"
+    ),
+    "tokens",
+    frozenset(["straße", "strasse", "str.", "platz", "allee", "weg", "ufer"]),
+)
+
+STEM_FORMATS: tuple[AddressFormat, ...] = (*map(_format, _STEMS), _OF)
 """A street's name must begin with a capital: the form alone is no address."""

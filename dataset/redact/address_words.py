@@ -8,7 +8,10 @@ from dataset.redact.address_format import HOUSE, NAME, TOWN, UPPER, AddressForma
 from dataset.redact.scan import tokens
 
 _LINK = r"(?:(?:de|del|della|delle|dei|degli|dell['’]|di|da|do|dos|das|la|las|los|el|l['’]|d['’]|du|des|le|les|e|y|et|na|św\.|gen\.|ks\.|dr\.?)[ ]?)"
-_NAMES = rf"(?:[ ]{_LINK}{{0,3}}(?:{NAME}|\d{{1,2}}[ ]{_LINK}?{NAME})){{1,6}}?"
+_NAME_PART = rf"{_LINK}{{0,3}}(?:{NAME}|\d{{1,2}}[ ]{_LINK}?{NAME})"
+_NAMES = rf"(?:[ ]{_NAME_PART}){{1,6}}?"
+# "ul.Długa 5", "C/Mayor 5": only the first name may stand without a space
+_GLUED_NAMES = rf"(?<=[./]){NAME}(?:[ ]{_NAME_PART}){{0,5}}?"
 _NOT_ON = r"(?![\w%€$£]|[.,:]\d)"
 
 
@@ -91,7 +94,7 @@ def _format(line: _Words) -> AddressFormat:
     return AddressFormat(
         frozenset(line.countries.split()),
         re.compile(
-            rf"(?<![\w.])(?:{_either(words)})(?:(?<=[./]){_NAMES.replace('[ ]', '[ ]?', 1)}|{_NAMES})(?:{line.number}{_NOT_ON}{after(line.code)}|{after(line.code, needed=True)}){line.state}"
+            rf"(?<![\w.])(?:{_either(words)})(?:{_NAMES}|{_GLUED_NAMES})(?:{line.number}{_NOT_ON}{after(line.code)}|{after(line.code, needed=True)}){line.state}"
         ),
         "tokens",
         _tokens(words),

@@ -111,7 +111,7 @@ def _plain(found: re.Match[str] | None) -> Iterator[Span]:
     """The span of a value that is plainly a password: letters, digits and no common form."""
     if not found:
         return
-    value = found["bare"].rstrip(".,:;!?")
+    value = found["bare"].rstrip(".,:;")
     digits = sum(each.isdigit() for each in value)
     letters = sum(each.isalpha() for each in value)
     known = "@" in value or "://" in value or is_placeholder(value) or _VERSION.fullmatch(value)
@@ -136,7 +136,7 @@ def _value(found: re.Match[str], kind: str) -> Span | None:
     value = found[group]
     start, end = found.span(group)
     if not quoted:
-        trimmed = value.rstrip(".,:;!?)*`、。，！？")
+        trimmed = value.rstrip(".,:;)*`、。，！？")
         # another field of a query begins there
         trimmed = _NEXT_FIELD.split(trimmed, maxsplit=1)[0]
         end -= len(value) - len(trimmed)

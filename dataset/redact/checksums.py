@@ -19,6 +19,13 @@ def _is_day(year: int, month: int, day: int) -> bool:
     return True
 
 
+def us_ssn(text: str) -> bool:
+    """Social Security number: no checksum, but areas, groups and serials that are never given."""
+    digits = "".join(map(str, _digits(text)))
+    area, group, serial = digits[:3], digits[3:5], digits[5:]
+    return area not in ("000", "666") and area[0] != "9" and group != "00" and serial != "0000"
+
+
 def gb_nino(text: str) -> bool:
     """National Insurance number: no checksum, but prefixes that are never given."""
     compact = re.sub(r"[ -]", "", text).upper()

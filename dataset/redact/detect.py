@@ -93,7 +93,8 @@ def resolve(spans: Iterable[Span]) -> list[Span]:
     """Spans in order and disjoint; together they cover what the given ones cover.
 
     Where two overlap, the longer one stays whole, of equally long ones the more specific kind; an
-    address, whose end is a guess, yields to all others. What sticks out of the other stays, too.
+    address, whose end is a guess, yields to all others, and all others to what is a credential by
+    its place in an address of the web. What sticks out of the other stays, too.
     """
     resolved: list[Span] = []
     group: list[Span] = []
@@ -131,5 +132,7 @@ def _without(span: Span, other: Span) -> Iterator[Span]:
         yield Span(other.end, span.end, span.kind)
 
 
-def _worth(span: Span) -> tuple[bool, int, int]:
-    return span.kind == "address", span.start - span.end, RANK[span.kind]
+def _worth(span: Span) -> tuple[int, int, int]:
+    # the ends of the one are certain, of the other a guess
+    tier = {"url_credentials": 0, "address": 2}.get(span.kind, 1)
+    return tier, span.start - span.end, RANK[span.kind]

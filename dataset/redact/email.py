@@ -7,13 +7,12 @@ from dataset.redact.scan import CJK, LETTER, Scan
 from dataset.redact.span import Span
 
 # RFC 5322's dot-atom and its letters of other scripts (RFC 6531); 64 and 255 are the limits
-_LOCAL = re.compile(
-    rf"(?:{LETTER}|[.!#$%&'*+/=?^`{{|}}~-]){{1,64}}\Z|[\w.!#$%&'*+/=?^`{{|}}~-]{{1,64}}\Z"
-)
+_LOCAL = re.compile(rf"(?:{LETTER}|[.!#$%&'*+/=?^`{{|}}~-]){{1,64}}\Z")
+_ANY_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}\Z")
 _QUOTED = re.compile(r'"[^"\s]{1,60}"\Z')
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_][\w-]{0,22}[^\W_]")
 _GLUED = re.compile(rf"\.[A-Za-z]{{2,24}}(?=[{CJK}])")
-_IN_ADDRESS = re.compile(r"://[^\s/@\"'<>]*\Z")
+_IN_ADDRESS = re.compile(r"://[^\s\"'<>/?#:@]*(?::(?!\d{1,5}[/?])[^\s\"'<>]*)?\Z")
 # what stands before the address but is no part of it
 _LEADING = re.compile(r"(?:mailto:|.*[/=?&|{}`*]|[.!#$%'+^~-]+)", re.IGNORECASE)
 _FILES = frozenset(
@@ -31,6 +30,11 @@ _DISGUISED = re.compile(
 )
 _SPELLED = re.compile(
     r"[ (\[](?:dot|punkt|point|punto|ponto)[ )\]]|[(\[{<] ?(?:at|ät|a|@|arroba|chez|klamm)"
+)
+_BRACKETED = re.compile(r"[(\[{<] ?(?:at|ät|a|@|arroba|chez|klamm)")
+# "at" and "dot" are words of sentences, too
+_COMMON_END = re.compile(
+    r"\b(?:com|org|net|edu|gov|info|io|dev|app|eu|co|uk|ca|au|nz|de|ch|fr|es|nl|pl|pt|br|mx|se|dk|fi|cz)\Z"
 )
 
 
@@ -60,7 +64,7 @@ def _plain(text: str, at: int, after: int) -> Span | None:
     if last in _FILES:
         return None
     before = text[max(0, at - 64) : at]
-    local = _QUOTED.search(before) or _LOCAL.search(before)
+    local = _QUOTED.search(before) or _LOCAL.search(before) or _ANY_LOCAL.search(before)
     if not local:
         return None
     start = at - len(local[0])
@@ -86,5 +90,6 @@ def _disguised(scan: Scan) -> Iterator[Span]:
     if not _SPELLED.search(scan.lower):
         return
     for found in _DISGUISED.finditer(scan.text):
-        if _SPELLED.search(found[0].lower()):
+        whole = found[0].lower()
+        if _BRACKETED.search(whole) or (_SPELLED.search(whole) and _COMMON_END.search(whole)):
             yield Span(*found.span(), "email")

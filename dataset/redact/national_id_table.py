@@ -88,7 +88,7 @@ NATIONAL_IDS: tuple[NationalId, ...] = (
     NationalId("IS", r"\d{6}-?\d{4}", "is_.kennitala", "check", r"kennitala"),
     NationalId("IT", r"[A-Za-z]{6}[0-9LMNPQRSTUVlmnpqrstuv]{2}[A-EHLMPRSTa-ehlmprst][0-9LMNPQRSTUVlmnpqrstuv]{2}[A-Za-z][0-9LMNPQRSTUVlmnpqrstuv]{3}[A-Za-z]", "it.codicefiscale", "always", r"codice fiscale|c\.f\."),
     NationalId("JP", r"\d{4}[ -]?\d{4}[ -]?\d{4}", "jp.in_", "check", r"マイナンバー|個人番号|my number"),
-    NationalId("KR", r"\d{6}-[1-8]\d{6}", ".kr_rrn", "always", r"주민|\brrn\b"),
+    NationalId("KR", r"\d{6}-\d{7}", ".kr_rrn", "always", r"주민|\brrn\b"),
     NationalId("KR", r"\d{6}[1-8]\d{6}", "kr.rrn", "check", r"주민|\brrn\b"),
     NationalId("LT", r"[1-6]\d{10}", "lt.asmens", "check", r"asmens kod"),
     NationalId("LV", r"\d{6}-?\d{5}", ".lv_code", "check", r"personas kod"),
@@ -120,6 +120,6 @@ NATIONAL_IDS: tuple[NationalId, ...] = (
     NationalId("UA", r"\d{10}", "ua.rntrc", "check", r"\bрнокпп\b|\bіпн\b|\bинн\b"),
     NationalId("US", r"\d{3}-\d{2}-\d{4}", "us.ssn", "always", r"\bssn\b|social security|\bss#"),
     NationalId("US", r"9\d{2}-[4-9]\d-\d{4}", "us.itin", "always", r"\bitin\b"),
-    NationalId("US", r"\d{3} ?\d{2} ?\d{4}", "us.ssn", "named", r"\bssn\b|social security|\bss#|\bitin\b"),
+    NationalId("US", r"\d{3} ?\d{2} ?\d{4}", ".us_ssn", "named", r"\bssn\b|social security|\bss#|\bitin\b"),
     NationalId("ZA", r"\d{6} ?\d{4} ?\d{3}", "za.idnr", "check", r"\bsa id\b|south african id|\bid number"),
 )  # fmt: skip

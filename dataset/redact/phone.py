@@ -111,7 +111,8 @@ class PhoneDetector:
             return any(_national(piece, country, called=True) for country in self.countries) or (
                 digits >= 8 and _looks_dialled(piece)
             )
-        if name or not apart or _OTHER.fullmatch(piece):
+        bare = piece.isdecimal() and piece[0] != "0"
+        if name or bare or not apart or _OTHER.fullmatch(piece):
             return False
         return any(_national(piece, country, called=False) for country in self.countries)
 

@@ -21,7 +21,8 @@ _QUERY = re.compile(
 )
 # short names mean anything; their values must look like a token
 _STRONG = re.compile(
-    r"(?:token|key|sig\w*|credential|auth|pass\w*|pwd|secret|jwt|otp)=", re.IGNORECASE
+    r"(?:token|(?:api|access|secret|private|auth)[_-]?key|sig\w*|credential|auth|pass\w*|pwd|secret|jwt|otp)=",
+    re.IGNORECASE,
 )
 
 
