@@ -144,8 +144,12 @@ def show_version(version: DatasetVersion) -> None:
     ]
     headings = ("split", "conversations", "messages", "of the assistant")
     terminal.table("Splits", headings, splits, right=(1, 2, 3))
-    left = [f"{n:,} {name.removeprefix('left: ')}" for step in version.steps for name, n in step.facts.items()
-            if step.name == "redact"]  # fmt: skip
+    left = [
+        f"{count:,} {name.removeprefix('left: ')}"
+        for step in version.steps
+        if step.name == "redact"
+        for name, count in step.facts.items()
+    ]
     if left:
         terminal.note(f"redaction left {', '.join(left)}; see where with 'turnmill redact-check'")
     if version.split_report is not None:
