@@ -16,7 +16,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
@@ -52,6 +52,7 @@ class Member:
         name: path inside the export with ``/``; for a single file its name. Bytes of it that are
             no UTF-8 are shown as U+FFFD.
         size: bytes as stored in the export's directory (unpacked).
+        alone: whether nothing lies beside it. A damaged one among others only looks empty.
     """
 
     name: str
@@ -59,6 +60,8 @@ class Member:
     _open: Callable[[], IO[bytes]] = field(repr=False)
     _heads: dict[str, bytes] = field(default_factory=dict, repr=False)
     _opened: list[BinaryIO] = field(default_factory=list, repr=False)
+    alone: bool = True
+    _faults: list[ExportError] = field(default_factory=list, repr=False)
 
     @property
     def base(self) -> str:
@@ -81,9 +84,20 @@ class Member:
     def head(self) -> bytes:
         """The first 64 KiB, read once."""
         if "head" not in self._heads:
-            with self._open() as file:
-                self._heads["head"] = file.read(HEAD_BYTES)
+            try:
+                with self._open() as file:
+                    self._heads["head"] = file.read(HEAD_BYTES)
+            except ExportError as error:
+                if self.alone:
+                    raise
+                self._faults.append(error)
+                self._heads["head"] = b""
         return self._heads["head"]
+
+    @property
+    def fault(self) -> ExportError | None:
+        """Why its head looks empty, if it cannot be read."""
+        return self._faults[0] if self._faults else None
 
 
 @dataclass(frozen=True)
@@ -154,6 +168,8 @@ def open_export(path: Path) -> Export:
         raise ExportError(f"{path}: the file is empty", "download the export again")
     if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         members, skipped = _zip(path)
+        if len(members) > 1:
+            members = [replace(member, alone=False) for member in members]
         return Export(path, tuple(members), tuple(skipped))
     member = Member(shown(_inner_name(path, magic)), path.stat().st_size, _opener(path, magic))
     if magic == SQLITE_MAGIC and (log := _log_of(path)):

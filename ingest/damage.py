@@ -18,7 +18,8 @@ _PREFIX = 16 << 20
 _LOOK_ON = 8 << 20
 """Bytes after which a list that has not ended is no list inside an element."""
 _CLOSE, _BRACKET = b"}]"
-_find_fault = json.JSONDecoder(strict=False).raw_decode
+# numbers are of no interest, and long ones are refused
+_find_fault = json.JSONDecoder(strict=False, parse_int=len, parse_float=len).raw_decode
 
 
 def sound_until(buf: bytes, start: int) -> int:
@@ -59,7 +60,7 @@ def place_of(buf: bytes, end: int, *, eof: bool, nested: bool) -> tuple[Place, i
         The place, and how many bytes were looked at.
     """
     until = min(len(buf), end + _LOOK_ON)
-    depth = closed = list_end = 0
+    depth = closed = list_end = last = 0
     for match in TOKEN.finditer(buf, end, until):
         token = buf[match.start()]
         if token in b"{[":
@@ -71,11 +72,13 @@ def place_of(buf: bytes, end: int, *, eof: bool, nested: bool) -> tuple[Place, i
             if token != (_BRACKET if closed == 0 else _CLOSE) or (closed and not nested):
                 return "inner" if _is_list(buf[end:list_end]) else "unclear", match.end() - end
             closed += 1
+            last = match.end()
     if until < len(buf):
         return "unclear" if closed else "outer", until - end
     if not eof:
         return "more", until - end
-    return "outer" if closed > nested else "unclear", until - end
+    is_end = closed > nested and not buf[last:until].strip()
+    return "outer" if is_end else "unclear", until - end
 
 
 def _is_list(rest: bytes) -> bool:

@@ -5,7 +5,7 @@ import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
@@ -16,9 +16,10 @@ import orjson
 from ingest import columns
 from ingest.archive import Export, open_export, shown
 from ingest.batch import Batch, collect_seldom
+from ingest.errors import ExportError
 from ingest.forgotten import REASON as FORGOTTEN
 from ingest.importers.base import Importer, ImportOptions, Reject
-from ingest.raw import drop_raw, keep_raw
+from ingest.raw import keep_raw
 from ingest.registry import choose, sniff, unrecognised
 from ingest.shape import peek
 from ingest.store import Known, SourceRecord, Store
@@ -129,20 +130,25 @@ def find_exports(path: Path, format_name: str = "auto") -> list[tuple[Export, Im
     children = [child for child in sorted(path.iterdir()) if _may_be_export(child)]
     if marks and len(children) > _MIXED_AT_MOST:
         return [(export, marks[0][1])]
-    found = [
-        (inner, inner_marks[0])
-        for child in children
-        for inner in [open_export(child)]
-        if (inner_marks := sniff(inner))
-    ]
+    found: list[tuple[Export, tuple[float, Importer]]] = []
+    faults: list[tuple[str, ExportError]] = []
+    for child in children:
+        try:
+            inner = open_export(child)
+            found += [(inner, mark) for mark in sniff(inner)[:1]]
+        except ExportError as error:  # a damaged file costs no other
+            faults.append((child.name, error))
+    chosen = [(inner, kind) for inner, (_, kind) in found]
     if marks:
         # the unpacked export of one importer; what others know for sure lies beside it
         whole = marks[0][1]
         others = [(inner, kind) for inner, (mark, kind) in found if mark >= _SURE and kind != whole]
-        return [(export, whole), *others]
-    if not found:
-        raise unrecognised(export)
-    return [(inner, kind) for inner, (_, kind) in found]
+        chosen = [(export, whole), *others]
+    if not chosen:
+        raise faults[0][1] if faults else unrecognised(export)
+    first, kind = chosen[0]
+    left_out = tuple((name, f"it cannot be read: {error.message}") for name, error in faults)
+    return [(replace(first, skipped=first.skipped + left_out), kind), *chosen[1:]]
 
 
 def _may_be_export(path: Path) -> bool:
@@ -212,7 +218,9 @@ def _import_one(
     report.warnings += [
         f"{source.path}: {shown(name)} is left out: {reason}" for name, reason in export.skipped
     ]
-    if raw is not None:
+    # where something was erased, no copy may lie on disk before it is known what is in it
+    keeps_at_once = not store.forgotten.marks()
+    if raw is not None and keeps_at_once:
         keep_raw(export, sha256, raw)
     record = store.source_record(sha256, key)
     if record is not None:
@@ -229,10 +237,11 @@ def _import_one(
             record = landing.finish()
             store.put_source(sha256, key, importer.name, source.path, record)
     if raw is not None and FORGOTTEN in report.skipped:
-        drop_raw(sha256, raw)
         report.warnings.append(
             f"{source.path}: no copy is kept, because it holds conversations that were forgotten"
         )
+    elif raw is not None and not keeps_at_once:
+        keep_raw(export, sha256, raw)
     report.warnings += [f"{source.path}: {fault}" for fault in _unreadable(export)]
     if not report.read:
         report.warnings.append(
@@ -255,6 +264,8 @@ def _unreadable(export: Export) -> Iterator[str]:
     for member in named[:_LOOKED_AT]:
         if peek(member).kind in ("text", "binary"):
             yield f"{member.name} does not begin like JSON; it may be damaged"
+        elif member.fault is not None:
+            yield f"{member.name} cannot be read"
 
 
 @contextlib.contextmanager

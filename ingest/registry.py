@@ -141,7 +141,10 @@ def sniff(export: Export) -> list[tuple[float, Importer]]:
 
 
 def unrecognised(export: Export) -> ExportError:
-    """The error that says what a file is that no importer recognises."""
+    """The error that says what a file is that no importer recognises, or why it cannot be read."""
+    faults = [member.fault for member in export.members if member.fault is not None]
+    if faults:
+        return faults[0]
     what, hint = describe(export)
     return ExportError(
         f"{shown(str(export.path))}: no importer recognises this"

@@ -19,6 +19,13 @@ Kind = Literal["array", "object", "lines", "text", "binary", "empty"]
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:"]|[^\s"{}\[\],:]+', re.DOTALL)
 
 
+def _integer(text: str) -> int | float:
+    return int(text) if len(text) < 20 else float(text)
+
+
+_load = json.JSONDecoder(strict=False, parse_int=_integer).decode
+
+
 class Peek(NamedTuple):
     """The beginning of a file.
 
@@ -107,7 +114,11 @@ def peek_bytes(head: bytes, *, whole: bool) -> Peek:
         lines = _json_lines(text, whole=whole)
         if len(lines) > 1:
             return Peek("lines", lines, text)
-    value = _partial_json(text)
+    else:
+        lines = []
+    value, is_sound = _partial_json(text)
+    if lines and not is_sound:
+        return Peek("lines", lines, text)  # of two lines the first is damaged
     if value is None:
         return Peek("text", None, text)
     return Peek("array" if isinstance(value, list) else "object", value, text)
@@ -137,23 +148,26 @@ def _json_lines(text: str, *, whole: bool) -> list[Any]:
     for line in lines[:50]:
         if line.strip():
             try:
-                values.append(json.loads(line, strict=False))
+                values.append(_load(line.strip()))
             except (ValueError, RecursionError):
                 continue
     return values if values and isinstance(values[0], dict) and text.lstrip()[:1] == "{" else []
 
 
-def _partial_json(text: str) -> Any:
+def _partial_json(text: str) -> tuple[Any, bool]:
     """Decode a JSON text that may be cut off: what is complete is kept, the rest closed.
 
     Where it is damaged further on, what comes before still tells the format.
+
+    Returns:
+        What was decoded, None if nothing was, and whether no damage was met.
     """
     text = _shallow(text)
     limit = len(text)
     for _ in range(_RETRIES):
         cut, first = _cut(text, limit)
         try:
-            found = json.loads(cut, strict=False)
+            found = _load(cut)
         except json.JSONDecodeError as error:
             if not 0 < error.pos < limit:
                 break
@@ -162,11 +176,12 @@ def _partial_json(text: str) -> Any:
             break
         else:
             # an opening bracket alone, and then something else, is no JSON
-            return found if found or limit == len(text) else None
+            is_sound = limit == len(text)
+            return (found if found or is_sound else None), is_sound
     try:
-        return json.loads(first, strict=False)
+        return _load(first), False
     except (ValueError, RecursionError):
-        return None
+        return None, False
 
 
 def _shallow(text: str) -> str:

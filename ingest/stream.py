@@ -406,7 +406,10 @@ class _Splitter:
             if begin is not None:
                 return begin
             if self._eof:
-                return len(self._buf)
+                # cut off inside a list, an element takes those after it for that list's: the file
+                # looks sound to its end
+                begin = self._restart(start, start, only_seen=True)
+                return len(self._buf) if begin is None else begin
             if len(self._buf) - start > self._max_element:
                 half = len(self._buf) - self._max_element // 2
                 self._buf = self._buf[half:]
@@ -414,17 +417,26 @@ class _Splitter:
                 start = sound = 0
             self._fill(len(self._buf) - start)
 
-    def _restart(self, start: int, sound: int) -> int | None:
+    def _restart(self, start: int, sound: int, *, only_seen: bool = False) -> int | None:
         """Where the next element begins; None if the window does not show it.
 
         The damage may have taken the closing brace, so a comma before an object will do: before one
         that is seen to lie in no other, or begins like the first element and is not seen to.
+
+        Args:
+            start: where the damaged element begins.
+            sound: position before which nothing is looked for.
+            only_seen: whether to take only what is seen to lie in no other.
         """
         over = self._eof or len(self._buf) - start > self._max_element
         worth = _LOOKED_AT
         for match in _OPENING.finditer(self._buf, sound):
             begin = match.end()
-            like = self._like is not None and self._like.match(self._buf, begin) is not None
+            like = (
+                not only_seen
+                and self._like is not None
+                and self._like.match(self._buf, begin) is not None
+            )
             if not like and worth <= 0:
                 continue
             end, _, done = _scan_tokens(self._buf, begin, 0)

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -475,3 +476,37 @@ def test_a_damaged_file_among_others_is_named(store, tmp_path):
     assert report.stored == 1
     (warning,) = report.warnings
     assert "conversations-001.json does not begin like JSON" in warning
+
+
+def test_a_damaged_file_in_a_folder_of_exports_costs_no_other(store, tmp_path):
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    (folder / "a.json").write_bytes(gpt_export(gpt_talk(1)))
+    (folder / "b.json").write_bytes(gpt_export(gpt_talk(2)))
+    (folder / "c.gz").write_bytes(gzip.compress(gpt_export(gpt_talk(3)))[:50])
+    (folder / "d.zip").write_bytes(b"PK\x03\x04 and nothing else")
+    report = import_export(folder, store)
+    assert report.stored == 2
+    assert sum("cannot be read" in warning for warning in report.warnings) == 2
+
+
+def test_a_damaged_member_of_a_zip_is_named_and_costs_no_other(store, tmp_path):
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("conversations.json", gpt_export(gpt_talk(1)))
+        file.writestr("other.json", b"damaged one")
+    path.write_bytes(path.read_bytes().replace(b"damaged one", b"damaged!one"))
+    report = import_export(path, store)
+    assert report.stored == 1
+    (warning,) = report.warnings
+    assert "other.json cannot be read" in warning
+
+
+def test_the_fault_of_a_damaged_zip_is_told_where_nothing_is_recognised(store, tmp_path):
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("conversations.json", gpt_export(gpt_talk(1)))
+        file.writestr("note.txt", b"x")
+    path.write_bytes(path.read_bytes().replace(b"How is", b"Who is"))
+    with pytest.raises(ExportError, match="CRC"):
+        import_export(path, store)

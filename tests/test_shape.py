@@ -104,3 +104,14 @@ def test_a_head_of_brackets_is_looked_at_in_no_time(head):
     started = process_time()
     peek_bytes(head, whole=False)
     assert process_time() - started < 1
+
+
+def test_two_lines_are_lines_though_the_first_is_damaged():
+    assert peek_bytes(b'{"a": 1, "b": \\x}\n{"a": 2}\n', whole=True).kind == "lines"
+    pretty = b'{"messages": [\n{"a": 1},\n{"a": 2}\n]}'
+    assert peek_bytes(pretty, whole=True).kind == "object"
+
+
+def test_a_number_of_any_length_hides_nothing():
+    look = peek_bytes(b'{"cases": [{"n": ' + b"9" * 5000 + b', "id": 1}]}', whole=True)
+    assert look.first["cases"][0]["id"] == 1

@@ -198,7 +198,16 @@ def test_after_damage_elements_that_begin_unlike_the_first_are_found(block):
     assert found == ["t0", "a", "b", "t7"]
 
 
-@pytest.mark.parametrize("cut", range(2, 40))
+@pytest.mark.parametrize("block", [16, 1 << 22])
+def test_an_element_cut_off_inside_a_list_does_not_take_the_next_ones_for_its_own(block):
+    damaged = b'{"title": "x", "body": ["x"'
+    items = split(array([talk(0), damaged, talk(2), talk(3)]), decode_talk, block=block)
+    found = [item.value.title for item in items if isinstance(item, Element)]
+    assert found == ["t0", "t2", "t3"]
+
+
+# 19: right after the list of parts, which may be the array's end as well
+@pytest.mark.parametrize("cut", [*range(2, 19), *range(20, 40)])
 def test_a_cut_off_end_gives_no_elements_of_its_own(cut):
     raw = array([json.dumps(CASE).encode()] * 3)
     items = split(raw[:-cut])
