@@ -17,6 +17,7 @@ from typing import NamedTuple
 from dataset.holding import versions_holding
 from dataset.hub.record import read_pushes
 from dataset.manifest import DatasetVersion
+from dataset.site import sweep
 from dataset.taint import Taint, TaintedVersion, add_taint
 from dataset.traces import erase_people, erase_traces
 from ingest.erasure import Stored, holds, names_word
@@ -180,6 +181,7 @@ def forget(
                 ),
             )
         store.forgotten.add(conversations=found.ids, people=found.names, texts=found.texts, now=now)
+        _sweep(workspace)
         copies = [_erase_copy(copy, found) for copy in found.copies]
         removed_people = erase_people(people, found.names, found.wanted.text_forms, workspace)
         ledger_rows = erase_traces(found.ids, found.names, found.texts, workspace)
@@ -292,6 +294,14 @@ def _foreseen(copy: Holding) -> Erased:
 
 
 # -- erasing --------------------------------------------------------------------------------------
+
+
+def _sweep(workspace: Workspace) -> None:
+    """Remove what ended processes left, half copies and versions: nobody else has the store open."""
+    for part in workspace.raw.glob(".*.part"):
+        part.unlink()
+    for folder in (workspace.datasets, *workspace.datasets.glob("*/")):
+        sweep(folder)
 
 
 def _erase_copy(copy: Holding, found: _Found) -> Erased:

@@ -53,12 +53,6 @@ def keep_raw(export: Export, sha256: str, folder: Path) -> Path:
         ) from None
 
 
-def drop_raw(sha256: str, folder: Path) -> None:
-    """Keep no copy of an export after all."""
-    for kept in folder.glob(f"{sha256}.*"):
-        kept.unlink()
-
-
 def _ending(magic: bytes) -> str:
     endings = {_PACKED[0]: ".zip", _PACKED[1]: ".gz", _PACKED[2]: ".zst", _PACKED[3]: ".parquet"}
     return next(ending for start, ending in endings.items() if magic.startswith(start))

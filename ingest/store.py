@@ -1,4 +1,7 @@
-"""The conversations of a workspace in DuckDB. The only module that speaks SQL.
+"""The conversations of a workspace in DuckDB. The only module that opens it.
+
+All SQL stands here and, for the tables and questions that are theirs alone, in
+:mod:`ingest.decisions`, :mod:`ingest.forgotten` and :mod:`ingest.erasure`.
 
 One process may write at a time (DuckDB's rule). Rows go in as Arrow tables, never one by one, and
 each import is one transaction: it lands whole or not at all.
@@ -6,6 +9,7 @@ each import is one transaction: it lands whole or not at all.
 
 import contextlib
 import json
+import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -592,8 +596,9 @@ def rewrite_store(path: Path) -> None:
         fresh.replace(path)
     finally:
         _remove(fresh)
-    # what it holds was copied with the rest
+    # what the log holds was copied with the rest; the folder is left where a process was ended
     path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+    shutil.rmtree(path.with_name(f"{path.name}.tmp"), ignore_errors=True)
 
 
 def _remove(path: Path) -> None:

@@ -135,6 +135,18 @@ def test_rewriting_keeps_every_row_of_every_table(workspace, tmp_path):
     assert [file.name for file in workspace.home.iterdir() if file.name.startswith(".")] == []
 
 
+def test_what_dead_processes_left_goes_too(workspace, tmp_path):
+    put(workspace, tmp_path / "conversations.json", talks(1, 2))
+    left = [workspace.raw / ".x.zst.abc.part", workspace.home / "store.duckdb.tmp" / "spill",
+            workspace.datasets / "d" / ".building-dead" / "0.arrow"]  # fmt: skip
+    for file in left:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(SECRET)
+    (left[-1].parent / "lock").touch()
+    erase(workspace, matching=SECRET)
+    assert holding(workspace.home, SECRET) == []
+
+
 def test_an_erased_store_goes_on_as_before(workspace, tmp_path):
     put(workspace, tmp_path / "conversations.json", talks(0, 1))
     erase(workspace, matching=SECRET)
@@ -158,6 +170,24 @@ def test_what_was_erased_cannot_be_imported_again(workspace, tmp_path, workers):
     assert len(stored(workspace)) == 3
     assert holding(workspace.home, SECRET) == []
     assert any("no copy is kept" in warning for warning in report.warnings)
+
+
+def test_no_copy_of_it_lies_on_disk_even_if_the_import_dies(workspace, tmp_path, monkeypatch):
+    path = tmp_path / "conversations.json"
+    put(workspace, path, talks(*range(4)))
+    erase(workspace, matching=SECRET)
+    monkeypatch.setattr("ingest.load._Landing.add", _crash)
+    with pytest.raises(RuntimeError, match="power"):
+        put(workspace, path, path.read_bytes())
+    assert holding(workspace.home, SECRET) == []
+
+
+def test_other_exports_are_kept_as_before(workspace, tmp_path):
+    put(workspace, tmp_path / "conversations.json", talks(1, 2))
+    erase(workspace, matching=SECRET)
+    before = len(list(workspace.raw.iterdir()))
+    assert put(workspace, tmp_path / "train.jsonl", jsonl(record(1))).warnings == []
+    assert len(list(workspace.raw.iterdir())) == before + 1
 
 
 def test_importing_it_again_and_again_counts_the_same(workspace, tmp_path):
