@@ -49,6 +49,7 @@ lint: $(VENV)/.test-$(STATE) ## ruff and mypy
 docs: $(VENV)/.demo-$(STATE) ## write docs/cli.md from --help, docs/formats.md, and the tree of README
 	$(BIN)/python docs/make_cli_reference.py
 	$(BIN)/python docs/make_formats.py
+	$(BIN)/python docs/make_publishing.py
 	$(BIN)/python docs/make_tree.py
 
 bench: $(VENV)/.test-$(STATE) ## the benchmarks

@@ -1,9 +1,7 @@
 """Publishing to a repository: what is there afterwards, for whom, and what is not sent twice."""
 
 import json
-import sys
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from hub_ground import (
@@ -20,12 +18,16 @@ from hub_ground import (
 )
 from hub_server import Hub
 from hub_storage import Repo, small
+from made import gpt_export, gpt_talk
 
+from dataset.build import build
 from dataset.hub.errors import ConflictError, HubError
 from dataset.hub.push import push
 from dataset.hub.record import read_pushes
 from dataset.hub.report import PushReport
-from dataset.manifest import DatasetVersion, VersionError
+from dataset.manifest import DatasetSpec, DatasetVersion, VersionError
+from ingest.load import import_export
+from ingest.store import open_store
 from ingest.workspace import Workspace
 
 pytestmark = CLIENT_WARNINGS
@@ -164,37 +166,28 @@ def test_a_repository_that_becomes_public_meanwhile_gets_no_tag(hub, version):
     assert hub.repo(REPO).tags == {}
 
 
-@pytest.fixture
-def redact_check(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """What the redaction check says; how it finds out has tests of its own."""
-
-    def says(clean: bool) -> None:
-        module = types.ModuleType("dataset.redact.check")
-        module.check_version = lambda version, workspace: types.SimpleNamespace(clean=clean)
-        monkeypatch.setitem(sys.modules, "dataset.redact.check", module)
-
-    return says
-
-
-def test_public_needs_a_clean_version(hub, version, redact_check):
-    redact_check(False)
+def test_public_needs_a_clean_version(hub, tmp_path):
+    workspace = Workspace(tmp_path / "told").create()
+    export = tmp_path / "conversations.json"
+    export.write_bytes(gpt_export(gpt_talk(1, text="Write to anna@mill.example.org?")))
+    with open_store(workspace.store) as store:
+        import_export(export, store)
+        told = build(store, DatasetSpec(name="told"), workspace)
     with pytest.raises(HubError, match="stays private") as caught:
-        sent(version, hub, public=True)
+        sent(told, hub, public=True)
     assert "redact-check" in caught.value.hint
     assert hub.faults.seen == []
 
 
-def test_public_when_clean(hub, version, redact_check):
-    redact_check(True)
+def test_public_when_clean(hub, version):
     assert sent(version, hub, public=True).private is False
     assert hub.repo(REPO).private is False
     with pytest.raises(HubError, match="is public"):
         sent(version, hub)
 
 
-def test_the_visibility_of_a_repository_is_not_changed(hub, version, redact_check):
+def test_the_visibility_of_a_repository_is_not_changed(hub, version):
     sent(version, hub)
-    redact_check(True)
     assert sent(version, hub, public=True).private is True
 
 

@@ -4,7 +4,6 @@ The tag is the fingerprint and is made last, when the commit is known to hold ev
 right hash. Whatever fails before leaves no tag; whoever reads at a tag sees a whole version.
 """
 
-import importlib
 import json
 import tempfile
 from collections.abc import Sequence
@@ -107,8 +106,9 @@ def push(
 
 
 def _require_clean(version: DatasetVersion, workspace: Workspace) -> None:
-    check = importlib.import_module("dataset.redact.check")
-    if not check.check_version(version, workspace).clean:
+    from dataset.redact.check import check_version  # needed for public pushes only
+
+    if not check_version(version, workspace).clean:
         raise HubError(
             f"{version.ref}: is not clean of secrets and personal data, so it stays private",
             "see 'turnmill redact-check', add a redact step and build again",
