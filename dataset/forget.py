@@ -297,7 +297,7 @@ def _foreseen(copy: Holding) -> Erased:
 
 
 def _sweep(workspace: Workspace) -> None:
-    """Remove what ended processes left, half copies and versions: nobody else has the store open."""
+    """Remove half copies and versions of processes that died: the store is open here alone."""
     for part in workspace.raw.glob(".*.part"):
         part.unlink()
     for folder in (workspace.datasets, *workspace.datasets.glob("*/")):
