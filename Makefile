@@ -33,7 +33,7 @@ demo: $(VENV)/.demo-$(STATE) ## the whole path on the samples, offline
 	$(BIN)/turnmill demo --home demo-home
 
 test: $(VENV)/.test-$(STATE) ## all tests
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 quick: $(VENV)/.test-$(STATE) ## the tests that need no torch
 	$(BIN)/python -m pytest -n auto --hypothesis-profile=quick -m 'not slow' $(addprefix --ignore=,$(HEAVY))
