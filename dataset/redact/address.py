@@ -51,7 +51,9 @@ def _may_hold(scan: Scan, written: AddressFormat) -> bool:
         return not written.words.isdisjoint(scan.tokens)
     if written.gate == "endings":
         return not written.words.isdisjoint(scan.endings)
-    return not scan.text.isascii() and holds(scan.lower, tuple(written.words))
+    return (written.gate == "parts" or not scan.text.isascii()) and holds(
+        scan.lower, tuple(written.words)
+    )
 
 
 def _find(written: AddressFormat, text: str) -> Iterator[Span]:

@@ -57,7 +57,7 @@ ENGLISH_FORMATS: tuple[AddressFormat, ...] = (
         re.compile(
             rf"(?:(?:Flat|Studio|Apartment|Unit|Suite)[ ]\w{{1,4}}|H\.?[ ]?No\.?[ ]?\d{{1,4}}){_BREAK}(?:\d{{1,4}}[A-Za-z]?[ ])?{_STREET}(?P<more>{_EN_TOWN})"
         ),
-        "tokens",
-        frozenset(["flat", "studio", "apartment", "unit", "suite", "h.", "h"]),
+        "parts",
+        frozenset({"flat ", "studio ", "apartment ", "unit ", "suite ", "h.no", "h. no", "h no"}),
     ),
 )

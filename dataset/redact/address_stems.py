@@ -86,8 +86,20 @@ _OF = AddressFormat(
         rf"(?<!\w)(?:Straße|Strasse|Str\.|Platz|Allee|Weg|Ufer)[ ](?:der|des|am|an[ ]der|zum|zur|im)[ ](?:\d{{1,2}}\.[ ])?{NAME}(?:[ ]{NAME})?"
         rf"[ ]{HOUSE}{after(_STEMS[0].code)}"
     ),
-    "tokens",
-    frozenset(["straße", "strasse", "str.", "platz", "allee", "weg", "ufer"]),
+    "parts",
+    frozenset(
+        {
+            "straße d",
+            "straße a",
+            "strasse d",
+            "str. d",
+            "platz d",
+            "platz a",
+            "allee d",
+            "weg d",
+            "ufer d",
+        }
+    ),
 )
 
 STEM_FORMATS: tuple[AddressFormat, ...] = (*map(_format, _STEMS), _OF)

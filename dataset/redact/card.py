@@ -37,7 +37,7 @@ _ISSUERS: tuple[tuple[str, re.Pattern[str], frozenset[int]], ...] = (
 
 def find_cards(scan: Scan) -> Iterator[Span]:
     """Cards in the windows of digits."""
-    text, done = scan.text, 0
+    lower, done = scan.lower, 0
     for found in scan.in_windows(_CARD):
         start, end = found.span(1)
         if start < done:
@@ -45,7 +45,7 @@ def find_cards(scan: Scan) -> Iterator[Span]:
         digits = "".join(str(int(each)) for each in found[1] if each.isdecimal())
         if not luhn(digits) or len(set(digits)) < 2:
             continue
-        name = naming(text, start)
+        name = naming(lower, start)
         # of the many national schemes only those that are called a card
         if not issuer(digits) and (name != "card" or len(digits) != 16):
             continue

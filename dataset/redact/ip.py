@@ -33,12 +33,12 @@ def find_ips(scan: Scan) -> Iterator[Span]:
     """Kinds ``ip`` and ``private_ip``."""
     text = scan.text
     if scan.signs & Sign.DIGIT and text.count(".") >= 3:
-        yield from _version_4(text)
+        yield from _version_4(text, scan.lower)
     if "::" in text or text.count(":") >= 6:
         yield from _version_6(text)
 
 
-def _version_4(text: str) -> Iterator[Span]:
+def _version_4(text: str, lower: str) -> Iterator[Span]:
     for found in _FOUR.finditer(text):
         start, end = found.span()
         left = text[start - 1 : start]
@@ -57,7 +57,7 @@ def _version_4(text: str) -> Iterator[Span]:
         if doubtful and not _NETWORK_WORD.search(before):
             continue
         # numbers of telephones are written with dots, too
-        kind = None if naming(text, start) == "phone" else _kind(found[0])
+        kind = None if naming(lower, start) == "phone" else _kind(found[0])
         if kind:
             yield Span(start, end, kind)
 

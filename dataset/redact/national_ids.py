@@ -12,6 +12,9 @@ from dataset.redact.scan import LETTER, Scan
 from dataset.redact.span import Span
 
 _BEFORE = 40
+# what a match may lack: classes, optional letters and groups, escapes
+_OPTIONAL = re.compile(r"\[[^\]]*\]\??|\([^)]*\)\??|\\?.\?|\\b|\\.")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _LEFT = rf"(?<!{LETTER})(?<![$€£#/])(?<!\d[.,/:-])(?<!{LETTER}-)"
 _RIGHT = rf"(?!{LETTER})(?![-./,:]\d)(?!-\w)"
 # forms of which no six digits stand together: a long word, and one that is told by its capitals
@@ -24,22 +27,30 @@ class _Rule:
 
     def __init__(self, line: NationalId, trust: Trust) -> None:
         self.number = re.compile(f"(?:{line.form}){_RIGHT}")
-        self.names = re.compile(line.names, re.IGNORECASE)
+        self.begins = re.compile(f"{_LEFT}(?=(?:{line.form}){_RIGHT})")
+        self.names = re.compile(line.names)
         self.check = _checker(line.check)
         self.trust = trust
 
-    def at(self, text: str, start: int) -> int | None:
+    def at(self, scan: Scan, start: int) -> int | None:
         """Where a number of this kind that begins at ``start`` ends."""
-        found = self.number.match(text, start)
+        found = self.number.match(scan.text, start)
         if not found or not self.check(_plain(found[0])):
             return None
         if self.trust in ("always", "form"):
             return found.end()
-        before = text[max(0, start - _BEFORE) : start].rpartition("\n")[2]
+        before = scan.lower[max(0, start - _BEFORE) : start].rpartition("\n")[2]
         if self.names.search(before):
             return found.end()
-        taken = self.trust == "check" and naming(text, start) in (None, "person")
+        taken = self.trust == "check" and naming(scan.lower, start) in (None, "person")
         return found.end() if taken else None
+
+    def find(self, scan: Scan, start: int, end: int) -> Iterator[Span]:
+        """Numbers of this kind in [start, end)."""
+        for begin in self.begins.finditer(scan.text, start, end):
+            stop = self.at(scan, begin.start())
+            if stop:
+                yield Span(begin.start(), stop, "national_id")
 
 
 class _Rules:
@@ -51,10 +62,10 @@ class _Rules:
         # what matches nowhere when there is no rule
         self.begins = re.compile(f"{_LEFT}(?=(?:{forms}){_RIGHT})" if forms else r"(?!)")
 
-    def find(self, text: str, start: int, end: int) -> Iterator[Span]:
-        for begin in self.begins.finditer(text, start, end):
+    def find(self, scan: Scan, start: int, end: int) -> Iterator[Span]:
+        for begin in self.begins.finditer(scan.text, start, end):
             for rule in self.rules:
-                stop = rule.at(text, begin.start())
+                stop = rule.at(scan, begin.start())
                 if stop:
                     yield Span(begin.start(), stop, "national_id")
 
@@ -68,23 +79,36 @@ def national_id_detector(known: tuple[str, ...]) -> Callable[[Scan], Iterator[Sp
     ]
     dense = [each for each in lines if each[0].check not in (_LONG, _SHORT)]
     formed = _Rules([each for each in dense if each[1] != "named"])
-    named = _Rules([each for each in dense if each[1] == "named"])
-    names = re.compile("|".join(line.names for line, trust in dense if trust == "named"), re.I)
+    by_hint: dict[str, list[_Rule]] = {}
+    for line, trust in dense:
+        if trust == "named":
+            rule = _Rule(line, trust)
+            for hint in dict.fromkeys(_hints(line.names)):
+                by_hint.setdefault(hint, []).append(rule)
     long = _Rules([each for each in lines if each[0].check == _LONG])
     short = _Rules([each for each in lines if each[0].check == _SHORT and each[1] != "named"])
 
     def find_national_ids(scan: Scan) -> Iterator[Span]:
-        text = scan.text
         for start, end in scan.windows:
-            yield from formed.find(text, start, end)
-            if names.search(text, start, end):
-                yield from named.find(text, start, end)
+            yield from formed.find(scan, start, end)
+            part = scan.lower[start:end]
+            for hint, some in by_hint.items():
+                if hint in part:
+                    for rule in some:
+                        yield from rule.find(scan, start, end)
         for start, word in scan.words:
-            yield from long.find(text, start, start + len(word))
-        if short.rules and _SHORT_HINT.search(text):
-            yield from short.find(text, 0, len(text))
+            yield from long.find(scan, start, start + len(word))
+        if short.rules and _SHORT_HINT.search(scan.text):
+            yield from short.find(scan, 0, len(scan.text))
 
     return find_national_ids
+
+
+def _hints(names: str) -> Iterator[str]:
+    """For each alternative of a regular expression of names, letters that stand in every match."""
+    for name in names.split("|"):
+        literal = _OPTIONAL.sub(" ", name)
+        yield max(_LETTERS.findall(literal), key=len)
 
 
 def _plain(number: str) -> str:

@@ -70,38 +70,39 @@ class PhoneDetector:
 
     def __call__(self, scan: Scan) -> Iterator[Span]:
         """Spans of kind ``phone``, an extension included."""
-        text = scan.text
         for found in scan.in_windows(_CLUSTER):
-            for start, end in self._within(text, found.start(), found.end()):
-                extension = _EXTENSION.match(text, end)
+            for start, end in self._within(scan, found.start(), found.end()):
+                extension = _EXTENSION.match(scan.text, end)
                 yield Span(start, extension.end() if extension else end, "phone")
 
-    def _within(self, text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    def _within(self, scan: Scan, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The numbers in a cluster of digits: the whole, else what its gaps divide."""
         if end - start > _LONGEST:
             return
-        if self._is_phone(text, start, text[start:end]):
+        text = scan.text
+        if self._is_phone(scan, start, text[start:end]):
             yield start, end
             return
         gap = _BREAK.search(text, start + 1, end - 1)
         if gap:
-            yield from self._within(text, start, gap.start())
-            yield from self._within(text, gap.end(), end)
+            yield from self._within(scan, start, gap.start())
+            yield from self._within(scan, gap.end(), end)
             return
         for left, right in _cuts(text, start, end):
-            if self._is_phone(text, left, text[left:right]):
+            if self._is_phone(scan, left, text[left:right]):
                 yield left, right
-                yield from self._within(text, _next_digit(text, right, end), end)
+                yield from self._within(scan, _next_digit(text, right, end), end)
                 return
 
-    def _is_phone(self, text: str, start: int, piece: str) -> bool:
+    def _is_phone(self, scan: Scan, start: int, piece: str) -> bool:
+        text = scan.text
         digits = sum(each.isdecimal() for each in piece)
         if digits not in _DIGITS or _DATE.fullmatch(piece):
             return False
         end = start + len(piece)
         if _AFTER.match(text, end) and not _EXTENSION.match(text, end):
             return False
-        name = naming(text, start)
+        name = naming(scan.lower, start)
         if piece[0] in "+＋" or piece.startswith(("(+", "（+")):
             return _international(piece, name)
         apart = _LEFT.search(text[max(0, start - 3) : start]) is None
@@ -120,7 +121,7 @@ class PhoneDetector:
 def _cuts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Parts of the cluster that begin as a telephone number does, without its outer groups."""
     spaces = [place for place in range(start, end) if text[place].isspace()][:_GROUPS_TRIED]
-    lefts = [start, *(space + 1 for space in spaces)]
+    lefts = [start, *(space + 1 for space in spaces if space + 1 < end)]
     rights = [end, *reversed(spaces)]
     for left in lefts:
         if text[left] in "+＋(（0":

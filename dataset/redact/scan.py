@@ -14,7 +14,9 @@ from dataset.redact.secret_words import (
     GATES,
     LOGIN_WORDS,
     OTHER_GATES,
+    PASSWORD_ENDINGS,
     PASSWORD_GATES,
+    PASSWORD_WORDS,
     SHORT_PASSWORD_WORDS,
 )
 from dataset.redact.span import Span
@@ -39,14 +41,23 @@ _DOT_WORDS = frozenset(
     for word in ("dot", "punkt", "point", "punto", "ponto")
     for left, right in (("", ""), ("(", ")"), ("[", "]"))
 )
-# a code may be said without a colon or an equals sign: "the PIN is ..."
-_SAID = _DOT_WORDS | frozenset(
-    word + right
-    for word in (*CODE_WORDS, *SHORT_PASSWORD_WORDS, *LOGIN_WORDS, "bearer", "--user", "-u")
-    for right in ("", ":", "-code", "-code:")
+# passwords and codes may be said without a colon or an equals sign: "the PIN is ..."
+_SAID = (
+    _DOT_WORDS
+    | frozenset(
+        word + right
+        for word in (*CODE_WORDS, *SHORT_PASSWORD_WORDS, *LOGIN_WORDS, "bearer", "--user", "-u")
+        for right in ("", ":", "-code", "-code:")
+    )
+    | frozenset(
+        phrase.partition(" ")[0] + ending + mark
+        for phrase in PASSWORD_WORDS
+        for ending in PASSWORD_ENDINGS
+        for mark in ("", ",", "?", '"')
+    )
 )
 # a name may stand apart from its mark; an option has none
-_APART = (" :", " =", " --", "：", "＝", "|")
+_APART = (" :", " =", "：", "＝")
 _NUMBER_AFTER = re.compile(r" \d")
 _GLUED = ('"', "'", "(", "[", ":", "/", "=", ">", "`", "*", "_", "\\", "|", "„", "“", "«", "‘")
 _PUNCTUATION = re.compile("[\"'(\\[:/=>`*_\\\\|„“«‘]")
@@ -168,10 +179,12 @@ def _names_secret(lower: str, words: list[str], *, marked: bool, ascii_only: boo
     """Whether a word for a secret stands before a colon or an equals sign, or may do so."""
     if holds(lower, PASSWORD_GATES) or (not ascii_only and holds(lower, OTHER_GATES)):
         return True
+    if " --" in lower and holds(lower, GATES):
+        return True
+    if not marked:
+        return not ascii_only and "：" in lower and holds(lower, GATES)
     if holds(lower, _APART):
         return holds(lower, GATES)
-    if not marked:
-        return False
     names = " ".join([each for each in words if ":" in each or "=" in each])
     return holds(names, GATES)
 

@@ -27,11 +27,28 @@ GATES = (
     "credential", "clave", "lösen", "hasło", "ifre", "jelsz", "slapta", "mật", "schlüssel", "authoriz", "bearer", "cookie", " -u", "--user",
 )  # fmt: skip
 """Parts of the words above and of headers and options: where none of these is in an ASCII text, neither is any of those."""
-PASSWORD_GATES = (
-    "pass", "pwd", "kennw", "contrase", "mot de", "mdp", "senha", "palavra-", "wachtw", "lösen", "adgangs",
-    "salasana", "hasł", "haslo", "hesl", "parol", "ifre", "jelsz", "slapta", "lozink", "geslo", "sandi", "mật", "clave",
-)  # fmt: skip
-"""Parts of the words for passwords, which may be said without a colon: "the password is ..."."""
+PASSWORD_GATES = ("passw", "kennw", "contrase", "mot de p", "wachtw", "palavra-")
+"""Parts of words for passwords, which may be said without a colon: "the password is ..."."""
+PASSWORD_ENDINGS = (
+    "",
+    "s",
+    "e",
+    "n",
+    "en",
+    "em",
+    "m",
+    "et",
+    "a",
+    "u",
+    "i",
+    "si",
+    "im",
+    "ni",
+    "va",
+    "nya",
+    "ta",
+)
+"""Endings of the other words for passwords, as they are said."""
 OTHER_GATES = (
     "κωδικ", "парол", "密", "口令", "パスワ", "비밀번호", "암호", "סיסמה", "كلمة", "पासवर्ड", "รหัสผ่าน",
 )  # fmt: skip
