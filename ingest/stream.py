@@ -136,7 +136,6 @@ class _Splitter:
         self._base = 0
         self._eof = False
         self._nested = False
-        self._damaged = False
         self._sound = False  # whether an element was read: until then the first key may be damage
         self._head = b""  # '{"<first key>"' of the first object, as it is written
         self._like: re.Pattern[bytes] | None = None  # the same, however it is spaced
@@ -171,7 +170,7 @@ class _Splitter:
         """The elements of a block that has been made an array, with their places in the file."""
         self._fill()
         self._base = block.offset - 1
-        self._nested = block.nested
+        self._nested = block.nested and block.last  # elsewhere nothing may follow the bracket
         yield from self._elements_from(self._skip_space(1))
 
     def blocks(self, path: tuple[str, ...]) -> Iterator[Block | Broken]:
@@ -228,9 +227,7 @@ class _Splitter:
             start = self._after(start)
 
     def _is_inner(self, end: int) -> bool:
-        """Whether the bracket at ``end`` closes a list inside an element, which damage opened."""
-        if not self._damaged:
-            return False
+        """Whether the bracket at ``end`` closes a list inside an element whose beginning is lost."""
         while True:
             place, _ = place_of(self._buf, end, eof=self._eof, nested=True)
             if place != "more":
@@ -353,7 +350,6 @@ class _Splitter:
             until: place in the file at which the damage ends, unless an element begins before.
         """
         offset = self._base + start
-        self._damaged = True
         resume = self._resume(start)
         if until is not None:
             resume = min(resume, max(until - self._base, 0))

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.loose import loads_loose
-from ingest.stream import Broken, Element, iter_array, iter_lines
+from ingest.stream import (
+    Block,
+    Broken,
+    CutError,
+    Element,
+    iter_array,
+    iter_blocks,
+    iter_lines,
+    read_block,
+)
 
 decode_any = msgspec.json.Decoder().decode
 decode_object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -196,6 +205,30 @@ def test_after_damage_elements_that_begin_unlike_the_first_are_found(block):
     )
     found = [item.value.title for item in items if isinstance(item, Element)]
     assert found == ["t0", "a", "b", "t7"]
+
+
+@pytest.mark.parametrize("block", [16, 100, 400, 1 << 22])
+def test_a_list_whose_element_lost_its_beginning_does_not_end_the_array(block):
+    cases = [json.dumps(CASE | {"id": number}).encode() for number in range(8)]
+    cases[3] = cases[3].partition(b'"parts": [')[2]
+    raw = b'{"cases": ' + array(cases) + b"}"
+    items = list(iter_array(io.BytesIO(raw), decode_object, path=("cases",), block=block))
+    found = [item.value for item in items if isinstance(item, Element)]
+    assert [case["id"] for case in found if "parts" in case] == [0, 1, 2, 4, 5, 6, 7]
+    assert blockwise(raw, ("cases",), block) == items
+
+
+def blockwise(raw: bytes, path: tuple[str, ...], block: int) -> list[Element | Broken]:
+    """The array by blocks, as several processes read it: one pass from the first bad block on."""
+    found: list[Element | Broken] = []
+    for each in iter_blocks(io.BytesIO(raw), path, block=block):
+        assert isinstance(each, Block)
+        try:
+            found += list(read_block(each, decode_object))
+        except CutError:
+            whole = iter_array(io.BytesIO(raw), decode_object, path=path)
+            return found + [item for item in whole if item.offset >= each.offset]
+    return found
 
 
 @pytest.mark.parametrize("block", [16, 1 << 22])
