@@ -60,7 +60,8 @@ def place_of(buf: bytes, end: int, *, eof: bool, nested: bool) -> tuple[Place, i
         The place, and how many bytes were looked at.
     """
     until = min(len(buf), end + _LOOK_ON)
-    depth = closed = list_end = last = 0
+    depth = closed = last = 0
+    list_end = -1
     for match in TOKEN.finditer(buf, end, until):
         token = buf[match.start()]
         if token in b"{[":
@@ -68,7 +69,7 @@ def place_of(buf: bytes, end: int, *, eof: bool, nested: bool) -> tuple[Place, i
         elif token in b"}]" and depth:
             depth -= 1
         elif token in b"}]":
-            list_end = list_end or match.start()
+            list_end = match.start() if list_end < 0 else list_end
             if token != (_BRACKET if closed == 0 else _CLOSE) or (closed and not nested):
                 return "inner" if _is_list(buf[end:list_end]) else "unclear", match.end() - end
             closed += 1

@@ -227,7 +227,7 @@ class _Splitter:
             start = self._after(start)
 
     def _is_inner(self, end: int) -> bool:
-        """Whether the bracket at ``end`` closes a list inside an element whose beginning is lost."""
+        """Whether the bracket at ``end`` closes a list of an element whose beginning is lost."""
         while True:
             place, _ = place_of(self._buf, end, eof=self._eof, nested=True)
             if place != "more":
