@@ -15,6 +15,7 @@ import pytest
 from made import gpt_export, gpt_message, gpt_talk, jsonl, node, record
 
 from dataset import read as read_module
+from dataset import seal as seal_module
 from dataset.build import BuildError, build
 from dataset.manifest import (
     DatasetSpec,
@@ -284,6 +285,42 @@ def test_appending_moves_no_earlier_conversation(fill, seal):
     earlier, later = places(first), places(second)
     assert len(later) == 90
     assert {id_: later[id_] for id_ in earlier} == earlier
+
+
+def row_groups(version: DatasetVersion) -> list[bytes]:
+    """The bytes of each row group of the training split."""
+    file = version.path / "data" / "train-00000.parquet"
+    meta, raw = pq.read_metadata(file), file.read_bytes()
+    found = []
+    for number in range(meta.num_row_groups):
+        columns = [meta.row_group(number).column(n) for n in range(meta.num_columns)]
+        starts = [c.dictionary_page_offset or c.data_page_offset for c in columns]
+        ends = [s + c.total_compressed_size for s, c in zip(starts, columns, strict=True)]
+        found.append(raw[min(starts) : max(ends)])
+    return found
+
+
+def test_appending_leaves_all_full_row_groups_as_they_are(fill, seal, monkeypatch):
+    monkeypatch.setattr(seal_module, "ROW_GROUP", 16)
+    fill(*range(50))
+    first = row_groups(seal())
+    fill(*range(90))
+    second = row_groups(seal())
+    assert len(first) == 3
+    assert len(second) > len(first)
+    assert second[:2] == first[:2]
+
+
+def test_long_conversations_make_short_row_groups(store, seal, monkeypatch, tmp_path):
+    monkeypatch.setattr(seal_module, "_GROUP_BYTES", 1000)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(jsonl(*[record(n, "x" * (700 if n % 3 == 0 else 9)) for n in range(12)]))
+    import_export(path, store)
+    version = seal(split={"validation": 0, "test": 0})
+    meta = pq.read_metadata(version.path / "data" / "train-00000.parquet")
+    sizes = [meta.row_group(n).num_rows for n in range(meta.num_row_groups)]
+    assert sizes == [4, 6, 2]  # a group ends with the row that fills it
+    assert [row["id"] for row in version.rows("train")] == [c.id for c, _, _ in store.stream()]
 
 
 # -- specs ---------------------------------------------------------------------------------------
