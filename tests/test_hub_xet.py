@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hub_ground import REPO, Waits, hub_for_tests, sealed, secret
 from hub_server import Hub
-from huggingface_hub import constants
+from huggingface_hub import constants, utils
 
 from dataset.hub.push import push
 from dataset.hub.report import PushReport
@@ -43,6 +43,15 @@ def test_chunks_are_counted_and_a_file_that_is_there_is_not_sent_again(hub, tmp_
     assert hub.repo(REPO).tags == {first.fingerprint: report.commit}
     again = sent(first, hub)
     assert again.bytes_sent == 0
+
+
+def test_chunks_are_counted_where_progress_bars_are_off(hub, tmp_path):
+    utils.disable_progress_bars()
+    try:
+        report = sent(sealed(tmp_path / "a", 40), hub)
+    finally:
+        utils.enable_progress_bars()
+    assert report.bytes_sent > sum(hub.faults.received.values())
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def test_rows_are_ordered_by_time_where_there_is_one(tmp_path):
     ]
     (found,) = items(write(tmp_path, "jsonl", rows), *MAP, "time=at")
     assert [m.content for m in found.messages] == ["first", "second", "third"]
-    assert found.created_at.isoformat() == "2026-01-02T11:00:00+02:00"
+    assert found.created_at.isoformat() == "2026-01-02T09:00:00+00:00"
 
 
 def test_a_time_that_is_none_keeps_its_row_in_place(tmp_path):
@@ -115,7 +115,7 @@ def test_a_time_that_is_none_keeps_its_row_in_place(tmp_path):
     assert [m.content for m in found.messages] == ["a", "b", "c"]
     assert found.messages[1].created_at is None
     assert found.messages[1].extra == {"at": "soon after"}
-    assert found.messages[0].created_at.isoformat() == "2026-01-02T10:00:00+01:00"
+    assert found.messages[0].created_at.isoformat() == "2026-01-02T09:00:00+00:00"
 
 
 def test_names_ids_titles_and_other_columns_are_kept(tmp_path):

@@ -50,6 +50,7 @@ def counted() -> Iterator[Sent]:
 @contextlib.contextmanager
 def _chunks(sent: Sent) -> Iterator[None]:
     """Stand in for the client's progress bars, the only place where hf_xet's figures come out."""
+    from huggingface_hub import utils
     from huggingface_hub.utils import _xet_progress_reporting as reporting
 
     class Counter:
@@ -64,8 +65,12 @@ def _chunks(sent: Sent) -> Iterator[None]:
         def close(self) -> None: ...
 
     original = reporting.XetUploadProgressReporter
+    disabled = utils.are_progress_bars_disabled
     reporting.XetUploadProgressReporter = Counter  # type: ignore[assignment,misc]
+    # where somebody turned bars off, the client would not report at all
+    utils.are_progress_bars_disabled = lambda _name=None: False  # type: ignore[assignment]
     try:
         yield
     finally:
+        utils.are_progress_bars_disabled = disabled
         reporting.XetUploadProgressReporter = original  # type: ignore[misc]
