@@ -1,6 +1,7 @@
 """Rows into the files of a version: the same rows give the same bytes, however they arrive."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -127,10 +128,11 @@ class _SplitWriter:
     def abandon(self) -> None:
         self._writer.close()
 
-    def sorted_digests(self) -> list[str]:
+    def sorted_digests(self) -> Iterator[str]:
         digests = np.frombuffer(b"".join(self._digests), dtype="S32")
         packed = np.sort(digests).tobytes()
-        return [packed[at : at + 32].hex() for at in range(0, len(packed), 32)]
+        for at in range(0, len(packed), 32):
+            yield packed[at : at + 32].hex()
 
     def _flush(self) -> None:
         if self._rows:
