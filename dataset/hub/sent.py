@@ -50,8 +50,10 @@ def counted() -> Iterator[Sent]:
 @contextlib.contextmanager
 def _chunks(sent: Sent) -> Iterator[None]:
     """Stand in for the client's progress bars, the only place where hf_xet's figures come out."""
-    from huggingface_hub import utils
+    from huggingface_hub import utils as hub_utils
     from huggingface_hub.utils import _xet_progress_reporting as reporting
+
+    utils: Any = hub_utils  # it exports the function without saying so
 
     class Counter:
         def __init__(self, *_: Any, **__: Any) -> None:
@@ -68,7 +70,7 @@ def _chunks(sent: Sent) -> Iterator[None]:
     disabled = utils.are_progress_bars_disabled
     reporting.XetUploadProgressReporter = Counter  # type: ignore[assignment,misc]
     # where somebody turned bars off, the client would not report at all
-    utils.are_progress_bars_disabled = lambda _name=None: False  # type: ignore[assignment]
+    utils.are_progress_bars_disabled = lambda _name=None: False
     try:
         yield
     finally:
