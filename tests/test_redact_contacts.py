@@ -137,6 +137,11 @@ def test_an_extension_belongs_to_the_number():
     assert found("(415) 555-2671 ext. 389", "phone", ("en_US",)) == ["(415) 555-2671 ext. 389"]
 
 
+def test_a_number_that_ends_the_text_after_others_is_read():
+    iban = "PT94 6724 5172 0622 1106 0860 4"
+    assert iban in found(f"conta {iban}", None, ("en_US", "de_DE"))
+
+
 def test_two_numbers_side_by_side_are_two():
     text = "030 901820 / 0171 1234567"
     assert found(text, "phone", ("de_DE",)) == ["030 901820", "0171 1234567"]

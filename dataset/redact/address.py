@@ -30,30 +30,33 @@ _HINT = re.compile(
 
 def address_detector(known: tuple[str, ...]) -> Callable[[Scan], Iterator[Span]]:
     """A detector of the addresses of these countries, or of all when none is given."""
-    formats = tuple(
+    formats = [
         each
         for each in _FORMATS
         if (not known and not each.asked) or not each.countries.isdisjoint(known)
-    )
+    ]
+    free = [each for each in formats if not each.words]
+    ended = [each for each in formats if each.words and each.gate == "endings"]
+    worded = [each for each in formats if each.words and each.gate == "tokens"]
+    parted = [(each, tuple(each.words)) for each in formats if each.gate == "parts"]
+    lettered = [(each, tuple(each.words)) for each in formats if each.gate == "letters"]
 
     def find_addresses(scan: Scan) -> Iterator[Span]:
-        for each in formats:
-            if _may_hold(scan, each):
-                yield from _find(each, scan.text)
+        may = free
+        if ended:
+            endings = scan.endings
+            may = may + [each for each in ended if not each.words.isdisjoint(endings)]
+        if worded:
+            tokens = scan.tokens
+            may = may + [each for each in worded if not each.words.isdisjoint(tokens)]
+        lower = scan.lower
+        may = may + [each for each, words in parted if holds(lower, words)]
+        if lettered and not scan.text.isascii():
+            may = may + [each for each, words in lettered if holds(lower, words)]
+        for each in may:
+            yield from _find(each, scan.text)
 
     return find_addresses
-
-
-def _may_hold(scan: Scan, written: AddressFormat) -> bool:
-    if not written.words:
-        return True
-    if written.gate == "tokens":
-        return not written.words.isdisjoint(scan.tokens)
-    if written.gate == "endings":
-        return not written.words.isdisjoint(scan.endings)
-    return (written.gate == "parts" or not scan.text.isascii()) and holds(
-        scan.lower, tuple(written.words)
-    )
 
 
 def _find(written: AddressFormat, text: str) -> Iterator[Span]:

@@ -44,7 +44,7 @@ ENGLISH_FORMATS: tuple[AddressFormat, ...] = (
     AddressFormat(
         _COUNTRIES,
         re.compile(
-            r"\d{1,5}[A-Za-z]?(?:[-/]\d{1,4})?,?[ ](?:(?:[NSEW]|[NS][EW]|North|South|East|West)\.?[ ])?"
+            r"[0-9]{1,5}[A-Za-z]?(?:[-/][0-9]{1,4})?,?[ ](?:(?:[NSEW]|[NS][EW]|North|South|East|West)\.?[ ])?"
             rf"{_STREET}(?P<more>{_UNIT}{_EN_TOWN})"
         ),
         # the form begins with a number, which is rare enough

@@ -89,15 +89,14 @@ _OF = AddressFormat(
     "parts",
     frozenset(
         {
-            "straße d",
-            "straße a",
-            "strasse d",
+            "aße d",
+            "aße a",
+            "asse d",
             "str. d",
-            "platz d",
-            "platz a",
-            "allee d",
+            "latz d",
+            "latz a",
+            "llee d",
             "weg d",
-            "ufer d",
         }
     ),
 )

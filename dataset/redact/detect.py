@@ -46,6 +46,10 @@ def find(
     """
     chosen = DEFAULT_KINDS if kinds is None else kinds
     scan = Scan(text)
+    if not scan.signs:
+        # a wrong kind or locale is an error all the same
+        detectors(chosen, locales)
+        return []
     found = [
         span
         for detector in _needed(chosen, locales, scan.signs)
@@ -73,6 +77,8 @@ def detectors(kinds: frozenset[str], locales: tuple[str, ...]) -> tuple[tuple[in
             f"unknown kind: {', '.join(sorted(unknown))}", hint=f"kinds are {', '.join(KINDS)}"
         )
     known = countries(locales)
+    # a tax number of India has but four digits
+    id_signs = Sign.DIGIT if "IN" in known else Sign.NUMBER | Sign.LONG_WORD
     table: tuple[tuple[frozenset[str], int, Detector], ...] = (
         (frozenset({"private_key"}), Sign.PUNCTUATION, find_private_keys),
         (frozenset({"secret"}), Sign.LONG_WORD, find_tokens),
@@ -82,7 +88,7 @@ def detectors(kinds: frozenset[str], locales: tuple[str, ...]) -> tuple[tuple[in
         (frozenset({"ip", "private_ip"}), Sign.PUNCTUATION | Sign.DIGIT, find_ips),
         (frozenset({"iban"}), Sign.NUMBER | Sign.LONG_WORD, find_ibans),
         (frozenset({"card"}), Sign.NUMBER, find_cards),
-        (frozenset({"national_id"}), Sign.DIGIT, national_id_detector(known)),
+        (frozenset({"national_id"}), id_signs, national_id_detector(known)),
         (frozenset({"phone"}), Sign.NUMBER, phone_detector(known)),
         (frozenset({"address"}), Sign.DIGIT, address_detector(known)),
     )

@@ -7,9 +7,11 @@ from dataset.redact.scan import CJK, LETTER, Scan
 from dataset.redact.span import Span
 
 # RFC 5322's dot-atom and its letters of other scripts (RFC 6531); 64 and 255 are the limits
-_LOCAL = re.compile(rf"(?:{LETTER}|[.!#$%&'*+/=?^`{{|}}~-]){{1,64}}\Z")
-_ANY_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}\Z")
-_QUOTED = re.compile(r'"[^"\s]{1,60}"\Z')
+_SIGNS = r"[.!#$%&'*+/=?^`{|}~-]"
+# read from the sign to the left
+_LOCAL = re.compile(rf"(?:{LETTER}|{_SIGNS}){{1,64}}")
+_ANY_LOCAL = re.compile(rf"(?:\w|{_SIGNS}){{1,64}}")
+_QUOTED = re.compile(r'"[^"\s]{1,60}"')
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_][\w-]{0,22}[^\W_]")
 _GLUED = re.compile(rf"\.[A-Za-z]{{2,24}}(?=[{CJK}])")
 _IN_ADDRESS = re.compile(r"://[^\s\"'<>/?#:@]*(?::(?!\d{1,5}[/?])[^\s\"'<>]*)?\Z")
@@ -63,12 +65,12 @@ def _plain(text: str, at: int, after: int) -> Span | None:
     last = domain[0].rpartition(".")[2].lower()
     if last in _FILES:
         return None
-    before = text[max(0, at - 64) : at]
-    local = _QUOTED.search(before) or _LOCAL.search(before) or _ANY_LOCAL.search(before)
+    before = text[max(0, at - 64) : at][::-1]
+    local = _QUOTED.match(before) or _LOCAL.match(before) or _ANY_LOCAL.match(before)
     if not local:
         return None
     start = at - len(local[0])
-    if leading := _LEADING.match(local[0]):
+    if leading := _LEADING.match(local[0][::-1]):
         start += leading.end()
     if start >= at or text[at - 1] == ".":
         return None

@@ -16,9 +16,8 @@ _LENGTHS = {
 }  # fmt: skip
 _LENGTH = {country: n for n, countries in _LENGTHS.items() for country in countries.split()}
 
-_START = re.compile(
-    r"(?<![A-Za-z0-9])(?:[A-Z]{2}[ ]?\d{2}|[a-z]{2}\d{2})(?=[ \u00a0.-]?[A-Za-z0-9])"
-)
+# what stands left of it is looked at afterwards: a pattern that begins with letters is fast
+_START = re.compile(r"(?:[A-Z]{2}[ ]?\d{2}|[a-z]{2}\d{2})(?=[ \u00a0.-]?[A-Za-z0-9])")
 _REST = re.compile(r"(?:[ \u00a0.-]?[A-Za-z0-9])*")
 
 
@@ -28,6 +27,9 @@ def find_ibans(scan: Scan) -> Iterator[Span]:
 
     text = scan.text
     for found in _START.finditer(text):
+        left = text[found.start() - 1 : found.start()]
+        if left.isascii() and left.isalnum():
+            continue
         head = found[0].replace(" ", "").upper()
         length = _LENGTH.get(head[:2])
         if not length:

@@ -32,7 +32,7 @@ _EXAMPLES = tuple(
 def find_ips(scan: Scan) -> Iterator[Span]:
     """Kinds ``ip`` and ``private_ip``."""
     text = scan.text
-    if scan.signs & Sign.DIGIT and text.count(".") >= 3:
+    if scan.signs & Sign.DIGIT and _FOUR.search(text):
         yield from _version_4(text, scan.lower)
     if "::" in text or text.count(":") >= 6:
         yield from _version_6(text)

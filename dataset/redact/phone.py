@@ -77,7 +77,7 @@ class PhoneDetector:
 
     def _within(self, scan: Scan, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The numbers in a cluster of digits: the whole, else what its gaps divide."""
-        if end - start > _LONGEST:
+        if start >= end or end - start > _LONGEST:
             return
         text = scan.text
         if self._is_phone(scan, start, text[start:end]):

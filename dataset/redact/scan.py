@@ -56,6 +56,7 @@ _SAID = (
         for mark in ("", ",", "?", '"')
     )
 )
+_NOTHING: frozenset[str] = frozenset()
 # a name may stand apart from its mark; an option has none
 _APART = (" :", " =", "：", "＝")
 _NUMBER_AFTER = re.compile(r" \d")
@@ -134,7 +135,7 @@ class Scan:
             signs |= Sign.PUNCTUATION
         if _names_secret(lower, words, marked=marked, ascii_only=ascii_only):
             signs |= Sign.NAMED_SECRET
-        said = _SAID.intersection(words)
+        said = _NOTHING if _SAID.isdisjoint(words) else _SAID.intersection(words)
         if said - _DOT_WORDS:
             signs |= Sign.NAMED_SECRET
         if "@" in text or "%40" in text or said & _DOT_WORDS or _has_bracketed_at(lower):

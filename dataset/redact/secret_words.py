@@ -25,49 +25,26 @@ GATES = (
     "pass", "pwd", "kennwort", "contrase", "mdp", "senha", "palavra", "wachtw", "adgangs", "salasana",
     "haslo", "heslo", "parol", "sifre", "lozinka", "geslo", "sandi", "key", "secret", "token", "signature",
     "credential", "clave", "lösen", "hasło", "ifre", "jelsz", "slapta", "mật", "schlüssel", "authoriz", "bearer", "cookie", " -u", "--user",
+    "κωδικ", "парол", "पासवर्ड",
 )  # fmt: skip
 """Parts of the words above and of headers and options: where none of these is in an ASCII text, neither is any of those."""
-PASSWORD_GATES = ("passw", "kennw", "contrase", "mot de p", "wachtw", "palavra-")
+PASSWORD_GATES = ("passw", "kennw", "mot de p")
 """Parts of words for passwords, which may be said without a colon: "the password is ..."."""
 PASSWORD_ENDINGS = (
-    "",
-    "s",
-    "e",
-    "n",
-    "en",
-    "em",
-    "m",
-    "et",
-    "a",
-    "u",
-    "i",
-    "si",
-    "im",
-    "ni",
-    "va",
-    "nya",
-    "ta",
-)
+    "", "s", "e", "n", "en", "em", "m", "et", "a", "u", "i", "si", "im", "ni", "va", "nya", "ta",
+    "я", "ю", "ем", "и", "та", "ата",
+)  # fmt: skip
 """Endings of the other words for passwords, as they are said."""
 OTHER_GATES = (
-    "κωδικ", "парол", "密", "口令", "パスワ", "비밀번호", "암호", "סיסמה", "كلمة", "पासवर्ड", "รหัสผ่าน",
+    "密", "口令", "パスワ", "비밀번호", "암호", "סיסמה", "كلمة", "รหัสผ่าน",
 )  # fmt: skip
 """Likewise, in other scripts, where words are not always set apart."""
 SHORT_PASSWORD_WORDS = ("pw", "pass", "ww", "clave", "mdp")
 """What a password is called in short; words of their own only, as "pass" is a part of many."""
 LOGIN_WORDS = (
-    "login",
-    "log-in",
-    "credentials",
-    "zugang",
-    "zugangsdaten",
-    "user",
-    "username",
-    "account",
-    "identifiant",
-    "usuario",
-    "creds",
-)
+    "login", "log-in", "credentials", "zugang", "zugangsdaten", "user", "username", "account",
+    "identifiant", "usuario", "creds",
+)  # fmt: skip
 """What announces a name and a password, one after the other."""
 CODE_WORDS = ("pin", "tan", "otp", "2fa", "cvv", "cvv2", "cvc")
 """What short codes are called."""
