@@ -341,3 +341,32 @@ def test_the_command_line_refuses_half_a_mapping(tmp_path, capsys, arguments):
     path = write(tmp_path, "csv")
     assert run(["import", str(path), "--home", str(tmp_path / "home"), *arguments]) == 2
     assert capsys.readouterr().err.count("\n") == 2
+
+
+def test_the_first_message_of_a_table_without_a_header_is_in_no_error(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("Author,When does the mill open on market days?,Ticket ID\nb,c,d\n")
+    with pytest.raises(UserError) as raised:
+        items(path)
+    assert "market" not in raised.value.message + raised.value.hint
+    assert raised.value.hint.startswith("its columns: Author, Ticket ID, 1 that look like text")
+    path.write_text("Is it open?,Is it open?\nb,c\n")
+    with pytest.raises(UserError) as raised:
+        items(path)
+    assert "open" not in raised.value.message + raised.value.hint
+
+
+def test_a_database_damaged_in_the_middle_keeps_its_rows_before(tmp_path):
+    path = tmp_path / "x.db"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE t (ticket_id, author, body)")
+        rows = [(str(number), "user", "x" * 500) for number in range(400)]
+        database.executemany("INSERT INTO t VALUES (?, ?, ?)", rows)
+    database.close()
+    raw = bytearray(path.read_bytes())
+    raw[-30 * 4096 : -29 * 4096] = b"\xff" * 4096
+    path.write_bytes(raw)
+    found = items(path)
+    (reject,) = (each for each in found if isinstance(each, Reject))
+    assert "malformed" in reject.reason
+    assert sum(isinstance(each, Conversation) for each in found) > 100

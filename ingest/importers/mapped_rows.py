@@ -14,11 +14,12 @@ from typing import Any
 from ingest.archive import Member
 from ingest.errors import ExportError, UserError
 from ingest.importers.base import Reject
+from ingest.importers.mapping import is_name
 from ingest.importers.parquet_rows import columns as parquet_columns
 from ingest.importers.parquet_rows import is_parquet
 from ingest.importers.training import records
 from ingest.shape import peek
-from ingest.sqlite import is_sqlite, open_sqlite
+from ingest.sqlite import FAULTS, fault, is_sqlite, open_sqlite
 from ingest.text import encoding_of
 
 Placed = tuple[str, dict[str, Any]]
@@ -142,7 +143,8 @@ def _csv(member: Member) -> Iterator[Table]:
         names = tuple(cell.strip() for cell in header)
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise ExportError(f"{member.name}: two columns are called {twice!r}", "rename one")
+            called = f"are called {twice!r}" if is_name(twice) else "have one name"
+            raise ExportError(f"{member.name}: two columns {called}", "rename one")
         yield Table(names, _csv_rows(member, names, reader))
 
 
@@ -192,12 +194,17 @@ def _only_reads(action: int, *_: object) -> int:
 
 def _database_rows(
     member: Member, columns: tuple[str, ...], cursor: sqlite3.Cursor
-) -> Iterator[Placed]:
-    for number, row in enumerate(cursor, 1):
-        values = (
-            value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in row
-        )
-        yield f"{member.name}: row {number}", dict(zip(columns, values, strict=True))
+) -> Iterator[Placed | Reject]:
+    number = 0
+    try:
+        for number, row in enumerate(cursor, 1):
+            values = (
+                value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+                for value in row
+            )
+            yield f"{member.name}: row {number}", dict(zip(columns, values, strict=True))
+    except FAULTS as error:
+        yield Reject(f"{member.name}: row {number + 1}", fault(error), "copy the database again")
 
 
 def _table_with(

@@ -1,5 +1,6 @@
 """What the columns of a table mean, as the user says it with ``--map``."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from ingest.message import ROLES, Role
 FIELDS = ("role", "content", "thread", "name", "time", "id", "title")
 _REQUIRED = ("role", "content")
 _ANY = "*"
+_NAME = re.compile(r"[^\x00-\x1f?!;\"{}\ufffd]{1,40}")
 _ROLES: dict[str, Role] = {
     "user": "user", "human": "user", "customer": "user", "client": "user", "end-user": "user",
     "end_user": "user", "assistant": "assistant", "agent": "assistant", "bot": "assistant",
@@ -83,11 +85,23 @@ class Mapping:
         """
         for field, column in self.columns.items():
             if column not in names and not (dotted and column.split(".")[0] in names):
-                listed = ", ".join(names[:40]) or "none"
                 raise UserError(
                     f"--map {field}={column}: {member.name} has no such column",
-                    f"its columns: {listed}",
+                    f"its columns: {_listed(names)}",
                 )
+
+
+def is_name(text: str) -> bool:
+    """Whether a column's name may be shown: without a header the first message stands there."""
+    return _NAME.fullmatch(text) is not None and len(text.split()) <= 4
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [name for name in names[:40] if is_name(name)]
+    others = len(names[:40]) - len(shown)
+    if others:
+        shown.append(f"{others} that look like text (is the first line a header?)")
+    return ", ".join(shown) or "none"
 
 
 def parse_pairs(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
