@@ -122,7 +122,11 @@ def as_json(version: DatasetVersion) -> dict[str, Any]:
         "created_at": version.created_at.isoformat(),
         "parent": version.parent,
         "splits": {name: counts.model_dump() for name, counts in in_order(version).items()},
+        "split_report": (
+            version.split_report.model_dump(by_alias=True) if version.split_report else None
+        ),
         "steps": [step.model_dump(by_alias=True) for step in version.steps],
+        "seconds": version.seconds,
     }
 
 
