@@ -1,5 +1,6 @@
 """Mail: borders of an mbox, threads, quotes and signatures, HTML, charsets, damage."""
 
+import gc
 import gzip
 import io
 import tracemalloc
@@ -12,6 +13,7 @@ import pytest
 from made import only, read
 
 from ingest.archive import open_export
+from ingest.errors import ExportError
 from ingest.importers.base import ImportOptions, Item, Reject
 from ingest.importers.mail import Mail
 from ingest.importers.mail_text import split_html, split_text, unflowed
@@ -341,3 +343,16 @@ def test_a_big_box_is_read_in_bounded_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert count == 3000
     assert peak < 16 << 20
+
+
+def test_a_packed_mailbox_that_cannot_be_unpacked_leaves_no_file_open(tmp_path):
+    letter = b"From a@example.org Thu Jan  1 10:00:00 2026\nFrom: a@example.org\n\nhello\n\n"
+    packed = tmp_path / "mail.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("box.mbox", letter * 20_000)
+    raw = bytearray(packed.read_bytes())
+    raw[len(raw) // 2] ^= 0xFF  # an open file would be a warning, and a warning is an error
+    packed.write_bytes(raw)
+    with pytest.raises(ExportError):
+        list(Mail().read(open_export(packed), ImportOptions()))
+    gc.collect()

@@ -75,10 +75,7 @@ class Source:
         with member.open() as file:
             plain = isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO)
             if not plain:
-                # unlinked at once by the system; a packed stream cannot go back
-                self._copy = tempfile.TemporaryFile(prefix="turnmill-")  # noqa: SIM115
-                shutil.copyfileobj(file, self._copy, _BLOCK)
-                self._copy.flush()
+                self._copy = _copied(file)
 
     def read(self, span: Span) -> bytes:
         """The bytes of a span."""
@@ -92,3 +89,15 @@ class Source:
         """Let go of the copy."""
         if self._copy is not None:
             self._copy.close()
+
+
+def _copied(file: IO[bytes]) -> IO[bytes]:
+    """A copy of a packed stream, which cannot go back; unlinked at once by the system."""
+    copy = tempfile.TemporaryFile(prefix="turnmill-")  # noqa: SIM115
+    try:
+        shutil.copyfileobj(file, copy, _BLOCK)
+        copy.flush()
+    except BaseException:
+        copy.close()
+        raise
+    return copy
