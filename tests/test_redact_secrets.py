@@ -264,6 +264,11 @@ def test_addresses_of_the_web_without_credentials_stay(text: str):
     assert found(text, "url_credentials") == []
 
 
+def test_a_long_value_is_judged_at_once():
+    assert found("password: my " + "a" * 200 + "1!", "password") == []
+    assert found('password: "my ' + "a" * 200 + '1!"', "password") != []
+
+
 @pytest.mark.parametrize("value", ["<password>", "****", "${X}", "{{ x }}", "your-key", "None"])
 def test_what_stands_for_a_secret_is_a_placeholder(value: str):
     assert is_placeholder(value)

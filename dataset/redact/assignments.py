@@ -25,7 +25,8 @@ _BARE = r"(?P<bare>[^\s\"'`<>(){}\[\],;|=„“«「【][^\s\"'`<>{}\[\];|」】
 
 # found in small letters; without re.IGNORECASE it takes a tenth of the time
 _NAME = re.compile(
-    rf"(?P<password>{either(PASSWORD_WORDS)}|(?<!\w)(?:{either(SHORT_PASSWORD_WORDS)})(?!\w))"
+    rf"(?P<password>{either(PASSWORD_WORDS)})"
+    rf"|(?P<short>(?<!\w)(?:{either(SHORT_PASSWORD_WORDS)})(?!\w))"
     rf"|{either(SECRET_WORDS)}"
 )
 _SET_TO = re.compile(rf"[\w-]{{0,24}}{_SET}(?:{_QUOTED}|{_BARE})")
@@ -48,6 +49,11 @@ _PAIR = re.compile(
     rf"(?<!\w)(?:{either(LOGIN_WORDS)})(?!\w)[^\n]{{0,12}}?[:=\s][^\S\n]{{0,2}}"
     r"[\w.+@-]{1,80}(?:[^\S\n]?[(\[]\w{2,4}[)\]][^\S\n]?[\w.\[\]-]{1,80})?(?:[^\S\n]?(?:/|:|\||,)[^\S\n]?|[^\S\n])(?P<bare>[^\s\"'<>{}\[\]@]{6,64})(?!\S)",
     re.IGNORECASE,
+)
+
+# "pass" and "key" are words of everyday speech: what is said of them must follow at once
+_SAID_SHORT = re.compile(
+    rf"[^\S\n](?:{_IS})[^\S\n][\"'„“«`*]?(?P<bare>[^\s\"'<>{{}}\[\]]{{4,128}})", re.IGNORECASE
 )
 
 _HEADER = re.compile(
@@ -73,6 +79,10 @@ _PIN = re.compile(
 _VERSION = re.compile(
     r"v?\d+(?:\.\d+)*[a-z]{0,5}\d*|\d+[a-z]{1,8}|[\d.,:/-]+[a-z€$%]{0,3}", re.IGNORECASE
 )
+# the name of a variable or of a class
+_IDENTIFIER = re.compile(
+    r"[a-z]+(?:_[a-z]+)+|(?:[A-Z][a-z]+){2,}|[a-z]+(?:[A-Z][a-z]+)+|[\w.]+\.[a-z_]+"
+)
 _NEXT_FIELD = re.compile(r"&[\w.-]{1,40}=")
 
 
@@ -80,10 +90,10 @@ def find_assignments(scan: Scan) -> Iterator[Span]:
     """Kinds ``password`` and ``secret``."""
     text, lower = scan.text, scan.lower
     for name in _NAME.finditer(lower):
-        kind = "password" if name["password"] else "secret"
+        kind = "password" if name["password"] or name["short"] else "secret"
         found = _SET_TO.match(text, name.end())
-        if not found and name["password"]:
-            found = _SAID.match(text, name.end())
+        if not found and kind == "password":
+            found = (_SAID if name["password"] else _SAID_SHORT).match(text, name.end())
         if found:
             if span := _value(found, kind):
                 yield span
@@ -109,7 +119,11 @@ def _plain(found: re.Match[str] | None) -> Iterator[Span]:
     value = found["bare"].rstrip(".,:;")
     digits = sum(each.isdigit() for each in value)
     letters = sum(each.isalpha() for each in value)
-    known = "@" in value or "://" in value or is_placeholder(value) or _VERSION.fullmatch(value)
+    known = (
+        any(sign in value for sign in ("@", "://", "=", "("))
+        or is_placeholder(value)
+        or _VERSION.fullmatch(value)
+    )
     mixed = not value.isalnum() or (value.lower() != value and not value[1:].islower())
     if digits and letters >= 2 and (digits >= 2 or mixed) and not known:
         yield Span(found.start("bare"), found.start("bare") + len(value), "password")
@@ -151,6 +165,8 @@ def _password_like(value: str, quoted: bool) -> bool:
     digits = sum(each.isdigit() for each in value)
     letters = sum(each.isalpha() for each in value)
     marks = sum(not each.isalnum() for each in value.strip("*_"))
+    if _IDENTIFIER.fullmatch(value):
+        return False
     inner_capital = any(each.isupper() for each in value[1:]) and not value.isupper()
     return bool(digits and (letters or marks or len(value) >= 5)) or bool(
         letters and (marks >= 2 or (marks and value[-1] in "!$%&#@") or inner_capital)

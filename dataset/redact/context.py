@@ -31,7 +31,7 @@ _NUMBERED = (
 )
 _PHONE = (
     r"\btel\b|\btel\.|telef|téléph|\bphone|\bph\b|\bcall\b|\bring\b|\bmobile?\b|\bmobiel|\bmobiltel|\bmobilnum|\bmob\.|\bcell(?:phone|ular)?\b"
-    r"|\bfax|whats\s?app|\bsignal\b|\bsms\b|\btext\b|\breach (?:me|us|him|her)|\bdial\b|\bhandy|rufnummer|anruf|\bruf|erreich|\bappel|\bportable"
+    r"|\bfax|whats\s?app|\bsignal\b|\bsms\b|\btext (?:me|us|him|her)\b|\breach (?:me|us|him|her)|\bdial\b|\bhandy|rufnummer|anruf|\bruf|erreich|\bappel|\bportable"
     r"|\bjoign|\bjoindre|\btél|\bll[aá]m[aeoá]|\bmóvil|\bcelular|\bchiam|\bcellulare|\blig(?:a|ue)\b|telem[óo]vel|\bbel\b|\bbellen"
     r"|zadzwo|komórk|\bnå(?:s|r)?\b|puhelin|\bsoita|\bzavol|\barayın|\bara\b|\bcep\b|звон|\bтел|телефон"
     r"|\bмоб|дзвон|обади|电话|電話|手机|手機|致电|携帯|전화|연락처|휴대폰|هاتف|جوال|اتصل|טלפון|נייד|फ़ोन|मोबाइल|โทร|điện thoại"
@@ -55,7 +55,7 @@ _BESIDE = (
     r"|page|chapter|issue|user|uid|index|length|count|total|score|point|view|seed|step|epoch|[acm]?time|ts|created|updated|modified|expires|exp|iat"
     r"|level|room|gate|flight|bus|tid)s?|likes"
 )
-_PHONE_BESIDE = "home|work|office|landline|privat|büro|zuhause|casa|oficina|ufficio|trabalho|thuis|werk|fixe|domicile|bureau"
+_PHONE_BESIDE = "text|home|work|office|landline|privat|büro|zuhause|casa|oficina|ufficio|trabalho|thuis|werk|fixe|domicile|bureau"
 # inside longer words of languages that write words together, and in scripts without spaces
 _INSIDE = (
     (
@@ -132,7 +132,10 @@ def naming(lower: str, start: int) -> str | None:
     for word in words[-2:]:
         beside = _LAST.match(before, word.start())
         if beside and _LINK.match(before, beside.end()):
-            return "phone" if beside["phone"] else "reference"
+            if not beside["phone"]:
+                return "reference"
+            if "=" not in before[beside.end() :]:
+                return "phone"
     for word in reversed(words):
         form = _FORMS.get(word[0][0])
         if form and (found := form.match(before, word.start())):

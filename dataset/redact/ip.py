@@ -51,14 +51,12 @@ def _version_4(text: str, lower: str) -> Iterator[Span]:
         before = text[max(0, start - 24) : start]
         if _VERSION_WORD.search(before):
             continue
-        octets = found[0].split(".")
-        # 1.2.3.4 and 120.0.0.0 are sections and versions unless the talk is of hosts
-        doubtful = all(len(octet) == 1 for octet in octets) or found[0].endswith(".0.0")
-        if doubtful and not _NETWORK_WORD.search(before):
-            continue
         # numbers of telephones are written with dots, too
         kind = None if naming(lower, start) == "phone" else _kind(found[0])
-        if kind:
+        # 1.2.3.4 and 120.0.0.0 are sections and versions unless the talk is of hosts
+        short = sum(len(octet) == 1 for octet in found[0].split("."))
+        doubtful = kind == "ip" and (short >= 3 or found[0].endswith(".0.0"))
+        if kind and not (doubtful and not _NETWORK_WORD.search(before)):
             yield Span(start, end, kind)
 
 
@@ -67,6 +65,8 @@ def _version_6(text: str) -> Iterator[Span]:
         address = found[0].partition("%")[0]
         colons = address.count(":")
         first = address.partition(":")[0].lower()
+        if first == "ffff":  # a mask
+            continue
         routed = len(first) == 4 and (first[0] in "23" or first[:2] in ("fc", "fd", "fe"))
         # std::cout and cafe::babe are names of code
         if not (routed or colons >= 4 or address == "::1" or address.startswith("::ffff:")):

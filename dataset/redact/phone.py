@@ -18,7 +18,7 @@ from dataset.redact.span import Span
 _DIGITS = range(7, 18)
 _GAP = r"[ \u00a0\u2007-\u2015\u202f\u200e\t()./\-–−・]"
 _CLUSTER = re.compile(
-    rf"(?:(?<!{LETTER})[+＋]\s?|(?<!{LETTER})(?<![$€£¥%\\]))(?:\(\+?|（)?\d(?:{_GAP}{{0,3}}\d)*+"
+    rf"(?:(?<!{LETTER})[+＋]|(?<!{LETTER})(?<![$€£¥%\\]))(?:\(\+?|（)?\d(?:{_GAP}{{0,3}}\d)*+"
 )
 _EXTENSION = re.compile(
     r"[^\S\n]?,?[^\S\n]?(?:ext(?:ension|\.)?|x|durchwahl|dw|poste|int(?:erno)?\.?|#|доб\.?)[^\S\n]?\.?:?[^\S\n]?\d{1,6}(?!\w)",
@@ -43,7 +43,9 @@ _OTHER = re.compile(
     r"\(?(?!0\d)\d+\.\d+"  # a decimal number
     r"|(?!0\d)\d{1,3}(?:\.\d{1,3}){3}"  # an address of the internet or a version
     r"|(?:\d+\.)+\d(?:\.\d+)*|\d(?:\.\d+){2,}"  # a version: a group of one digit
+    r"|\d{1,2}(?:\.\d{1,2}){2}(?:\s+\d{1,2}(?:\.\d{1,2}){2})+"  # several versions
     r"|[1-9]\d{0,2}(?:\.\d{3})+"  # 1.234.567
+    r"|[1-9]\d{0,4}/\d{1,5}"  # a fraction
     r"|[1-5]\d\d \d{1,6}"  # a status and a size, of a server's log
 )
 _AFTER = re.compile(
@@ -51,6 +53,9 @@ _AFTER = re.compile(
     r"|[,:]\d|-[A-Za-z]|[@_]"
 )
 _LEFT = re.compile(rf"(?:{LETTER}[-_/.]|[#№_=&?/\\@.]|\d[,:]\s?)\Z")
+
+
+_IN_PATH = re.compile(rf"{LETTER}[/_]\Z|[@\\\\]\Z")
 
 
 def phone_detector(countries: tuple[str, ...]) -> "PhoneDetector":
@@ -108,11 +113,11 @@ class PhoneDetector:
         apart = _LEFT.search(text[max(0, start - 3) : start]) is None
         if piece.startswith("00") and apart and _international(piece, name):
             return True
-        if name == "phone":
+        if name == "phone" and not _IN_PATH.search(text[max(0, start - 2) : start]):
             return any(_national(piece, country, called=True) for country in self.countries) or (
                 digits >= 8 and _looks_dialled(piece)
             )
-        bare = piece.isdecimal() and piece[0] != "0"
+        bare = piece.isdecimal() and (piece[0] != "0" or digits < 9)
         if name or bare or not apart or _OTHER.fullmatch(piece):
             return False
         return any(_national(piece, country, called=False) for country in self.countries)

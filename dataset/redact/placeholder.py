@@ -3,9 +3,9 @@
 import re
 
 _WORDS = re.compile(
-    r"[*•·.x…_-]{3,}|<.*>|\[.*|\$[A-Z_a-z]+(?:\.\w+)?|\$[{(].*|\{.*|%[({]?\w+[)}]?[sd%]?|@\w+@"
+    r"[*•·.x…_-]{3,}|:\w+:.*|<.*>|\[.*|\$[A-Z_a-z]+(?:\.\w+)?|\$[{(].*|\{.*|%[({]?\w+[)}]?[sd%]?|@\w+@"
     r"|(?:your|insert|enter|replace|dein|votre)(?:[-_ ].*|[a-z]*)"
-    r"|(?:my|the|some|new|old)[-_ ](?:[a-z]+[-_ ]?)+"
+    r"|(?:my|the|some|new|old)[-_ ][a-z_ -]+"
     r"|none|null|nil|true|false|undefined|string|str|bytes|int|optional|required|empty|example|secret"
     r"|password|passwort|token|redacted|hidden|todo|tbd|n/?a|dummy|placeholder|self|this|any"
     r"|(?:process\.env|os\.(?:environ|getenv)|env|config|settings|secrets|vars?|self|this|args|params"

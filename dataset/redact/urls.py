@@ -40,7 +40,8 @@ def find_url_credentials(scan: Scan) -> Iterator[Span]:
         for found in _QUERY.finditer(text):
             value = found[1]
             strong = _STRONG.search(found[0], 0, found.start(1) - found.start()) is not None
-            if is_placeholder(value) or not (strong or _looks_random(value)):
+            told = strong and (len(value) >= 8 or any(each.isdigit() for each in value))
+            if is_placeholder(value) or not (told or _looks_random(value)):
                 continue
             yield Span(found.start(1), found.end(1), "url_credentials")
 
