@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -137,12 +136,10 @@ def _writer(folder: Path, schema: pa.Schema) -> Iterator[VersionWriter]:
 
 def _keep_beside(flow: Flow, version: DatasetVersion, workspace: Workspace) -> None:
     """Put into the workspace, where no published file lies, what was taken out for what."""
-    table = flow.removed.table() if flow.removed is not None else None
-    if table is not None:
+    if flow.removed is not None and len(flow.removed):
         from dataset.redact.ledger import write_ledger
 
-        frame = pl.DataFrame(pl.from_arrow(table))
-        write_ledger(workspace, version.name, version.fingerprint, frame)
+        write_ledger(workspace, version.name, version.fingerprint, flow.removed)
     for number, step in enumerate(flow.steps, 1):
         if isinstance(step, ClusteringStep):
             file = f"{number:02}-{step.name}.parquet"

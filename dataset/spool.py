@@ -64,13 +64,6 @@ class Spool:
         with pa.OSFile(str(self.file), "rb") as file, pa.ipc.open_file(file) as reader:
             return cast(pl.DataFrame, pl.from_arrow(reader.get_batch(at)))
 
-    def table(self) -> pa.Table | None:
-        """All of it as one table, read from disk where it is looked at; None if it is empty."""
-        self._close()
-        if self._schema is None:
-            return None
-        return pa.ipc.open_file(pa.memory_map(str(self.file))).read_all()
-
     def _close(self) -> None:
         if self._writer is not None and self._sink is not None:
             self._writer.close()

@@ -11,9 +11,11 @@ import hmac
 import os
 import secrets
 import unicodedata
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from ingest.errors import StoreError
 from ingest.files import write_whole
@@ -40,6 +42,8 @@ field and enclose what stands there now, ``placeholder``; ``hash`` is :func:`val
 """
 
 _KEY_BYTES = 32
+_GROUP = 100_000
+"""Removals of a row group."""
 _CONTEXT = b"turnmill ledger\x00"
 
 
@@ -84,14 +88,19 @@ def ledger_path(workspace: Workspace, name: str, fingerprint: str) -> Path:
     return workspace.ledgers / name / f"{fingerprint}.parquet"
 
 
-def write_ledger(workspace: Workspace, name: str, fingerprint: str, frame: pl.DataFrame) -> Path:
+def write_ledger(
+    workspace: Workspace,
+    name: str,
+    fingerprint: str,
+    frames: pl.DataFrame | Iterable[pl.DataFrame],
+) -> Path:
     """Write the ledger of a version, whole (mode 0600).
 
     Args:
         workspace: where it goes.
         name: the dataset's name.
         fingerprint: of the version.
-        frame: (removals,) schema ``LEDGER_SCHEMA``.
+        frames: (removals,) schema ``LEDGER_SCHEMA``; of many, only some are held at a time.
 
     Raises:
         StoreError: it cannot be written.
@@ -100,11 +109,26 @@ def write_ledger(workspace: Workspace, name: str, fingerprint: str, frame: pl.Da
     make_folder(path.parent)
     try:
         # a temporary file of write_whole is its owner's only, and so is what it becomes
-        with write_whole(path) as file:
-            frame.match_to_schema(LEDGER_SCHEMA).write_parquet(file, compression="zstd")
+        parts = [frames] if isinstance(frames, pl.DataFrame) else frames
+        schema = empty_ledger().to_arrow().schema
+        with write_whole(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
+            for group in _gathered(parts):
+                out.write_table(group.match_to_schema(LEDGER_SCHEMA).to_arrow().cast(schema))
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}", "free disk space and build again") from None
     return path
+
+
+def _gathered(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The rows of many small frames in fewer larger ones."""
+    waiting: list[pl.DataFrame] = []
+    for frame in frames:
+        waiting.append(frame)
+        if sum(map(len, waiting)) >= _GROUP:
+            yield pl.concat(waiting)
+            waiting = []
+    if waiting:
+        yield pl.concat(waiting)
 
 
 def read_ledger(workspace: Workspace, name: str, fingerprint: str) -> pl.DataFrame:
