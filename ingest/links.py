@@ -37,7 +37,7 @@ _CREDENTIAL = re.compile(
 )
 # a token as a part of the path, as Zendesk writes it, and a password before the host
 _IN_PATH = re.compile(r"(?<=/token/)[^/?#]+")
-_LOGIN = re.compile(r"(?<=://)[^/?#@\s]*:[^/?#@\s]*@")
+_LOGIN = re.compile(r"(?<=://)[^/?#@\s:]*:[^/?#@\s]*@")
 _NESTED_AT_MOST = 3
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ingest.importers.fields import object_of, objects, text_of
 
 _MARK = re.compile(
-    "(?P<space>[ \\t]*)(?P<mark>\ue200[^\ue200\ue201]*\ue201"
+    "(?P<space>[ \\t]{0,9})(?P<mark>\ue200[^\ue200\ue201]*\ue201"
     "|\ue200[^\ue200\ue201\\s]*\\Z"  # the answer was broken off inside the mark
     "|【\\d+(?::\\d+)?†[^【】]*】)"
 )

@@ -29,7 +29,7 @@ _PROMPT = re.compile(
 _NO_PROMPT = re.compile(
     r"(?:Created|Used|Added|Gave|Selected|Shared|Deleted|Updated|Removed|Turned|Visited|Viewed)\b"
 )
-_FILES = re.compile(r"\s*Attached \d+ files?\.\s*$")
+_FILES = re.compile(r"Attached \d{1,9} files?\.\s*$")
 _ADDRESS = re.compile(
     r"https?://(?:gemini|bard)\.google\.com/(?:u/\d+/)?(?:app|chat|gem/[^/?#]+)/(?P<id>[\w-]{6,})"
 )
@@ -149,8 +149,14 @@ def _read(record: Record[_Record]) -> _Prompt | Reject | Skip:
         # verbs are translated: without a known one, only an answer shows that it was a prompt
         return Skip(record.where, "an activity that is no prompt")
     found = _ADDRESS.match(source.titleUrl or "")
-    text = _FILES.sub("", match["text"] if match else title)
+    text = _without_files(match["text"] if match else title)
     return _Prompt("", found["id"] if found else None, from_any(source.time), text, record)
+
+
+def _without_files(text: str) -> str:
+    """The prompt without the note that files came with it."""
+    at = text.rfind("Attached ")
+    return text[:at].rstrip() if at >= 0 and _FILES.match(text, at) else text
 
 
 def _answers(source: _Record) -> list[str]:

@@ -85,7 +85,11 @@ def message_ids(mail: Message, *names: str) -> list[str]:
 def sender(mail: Message) -> tuple[str, str | None]:
     """(name, address) of who wrote it."""
     for name in ("From", "Sender", "Reply-To"):
-        for shown, address in getaddresses([header(mail, name)]):
+        try:
+            found = getaddresses([header(mail, name)])
+        except RecursionError:  # a line of colons, groups in groups to that module
+            continue
+        for shown, address in found:
             if address or shown:
                 return shown or address, address.lower() or None
     return "Unknown", None

@@ -4,6 +4,8 @@ Quotes between a reply's own lines stay: without them the lines answer nothing.
 """
 
 import re
+from bisect import bisect_right
+from itertools import accumulate
 from typing import NamedTuple
 
 from ingest.html import to_text
@@ -25,7 +27,7 @@ _BEGINS = re.compile(
 )
 _SIGNATURE = re.compile(r"^-- ?$", re.MULTILINE)
 _HTML_QUOTE = re.compile(
-    r"<(?:div|blockquote)\b[^>]*(?:class=[\"']?[^\"'>]*(?:gmail_quote|yahoo_quoted|moz-cite-prefix)|"
+    r"<(?:div|blockquote)\b[^<>]{0,500}(?:class=[\"']?[^\"'<>]{0,200}(?:gmail_quote|yahoo_quoted|moz-cite-prefix)|"
     r"type=[\"']?cite|id=[\"']?(?:appendonsend|divRplyFwdMsg|OLK_SRC_BODY_SECTION))",
     re.IGNORECASE,
 )
@@ -106,16 +108,28 @@ def _cut_signature(text: str, *, at_end: bool) -> tuple[str, str]:
     return text[: last.start()], below
 
 
+def _counted(lines: list[str]) -> tuple[list[int], list[int], list[int]]:
+    """Where each line starts, and how many lines from each one on are quoted and how many not.
+
+    Counted once: a long thread has hundreds of attributions.
+    """
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
+    said = [(line.startswith(">"), bool(line.strip())) for line in reversed(lines)]
+    marked = list(accumulate((is_marked for is_marked, _ in said), initial=0))[::-1]
+    plain = list(accumulate((words and not is_marked for is_marked, words in said), initial=0))
+    return starts, marked, plain[::-1]
+
+
 def _cut_quote(text: str) -> tuple[str, str]:
     """(own words, quoted tail)."""
     begin = _BEGINS.search(text)
     end = begin.start() if begin else len(text)
-    for match in _ATTRIBUTION.finditer(text, 0, end):
-        below = [line for line in text[match.end() : end].split("\n") if line.strip()]
-        marked = sum(line.startswith(">") for line in below)
-        if marked in (0, len(below)):
-            return text[: match.start()], text[match.start() :]
     lines = text[:end].split("\n")
+    starts, marked, plain = _counted(lines)
+    for match in _ATTRIBUTION.finditer(text, 0, end):
+        after = bisect_right(starts, match.end())
+        if not (marked[after] and plain[after]):
+            return text[: match.start()], text[match.start() :]
     at = len(lines)
     while at and (lines[at - 1].startswith(">") or not lines[at - 1].strip()):
         at -= 1

@@ -11,11 +11,12 @@ from ingest.importers.steps import Steps
 from ingest.message import Attachment
 
 _BLOCK = re.compile(
-    r'\n*<details type="(?P<kind>[a-z_]+)"(?P<attributes>[^>]*)>\n?'
+    r'<details type="(?P<kind>[a-z_]+)"(?P<attributes>(?:(?!<details)[^>])*)>\n?'
     r"(?:<summary>.*?</summary>)?(?P<body>.*?)</details>\n*",
     re.DOTALL,
 )
-_ATTRIBUTE = re.compile(r'([a-z_]+)="([^"]*)"')
+_END = "</details>"
+_ATTRIBUTE = re.compile(r'\b([a-z_]+)="([^"]*)"')
 
 
 def put_content(content: Any, steps: Steps, unknown: list[Any], *, blocks: bool) -> None:
@@ -48,8 +49,10 @@ def put_content(content: Any, steps: Steps, unknown: list[Any], *, blocks: bool)
 
 def _put_text(text: str, steps: Steps, unknown: list[Any], *, blocks: bool) -> None:
     at = 0
-    for block in _BLOCK.finditer(text) if blocks else ():
-        steps.text(text[at : block.start()])
+    # a block without an end is not looked for in vain
+    rest = text[text.rfind(_END) + len(_END) :].lstrip("\n")
+    for block in _BLOCK.finditer(text, 0, len(text) - len(rest)) if blocks else ():
+        steps.text(text[at : block.start()].rstrip("\n"))
         at = block.end()
         said = {
             name: html.unescape(value) for name, value in _ATTRIBUTE.findall(block["attributes"])

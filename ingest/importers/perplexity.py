@@ -19,7 +19,7 @@ from ingest.message import Attachment, Conversation, Message, conversation_id
 from ingest.shape import peek
 from ingest.times import from_iso
 
-_INNER_LINK = re.compile(r"\[([^\]]*)\]\(pplx://[^)]*\)")
+_INNER_LINK = re.compile(r"\[([^\[\]]*)\]\(pplx://[^()\[\]]*\)")
 
 
 class _Entry(msgspec.Struct, gc=False):

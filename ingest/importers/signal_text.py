@@ -18,8 +18,8 @@ HEAD = re.compile(
     r"(?P<name>[^\n]{1,120}?):(?: (?P<text>.*)|$)"
 )
 _REACTIONS = re.compile(r"\n\(- (?P<all>[^\n]+) -\)\s*$")
-_STICKER = re.compile(r"\n?\(\( (?P<label>[^\n]+?) \)\)\s*$")
-_FILE = re.compile(r"!?\[(?P<name>[^\]\n]*)\]\((?P<uri>\.{1,2}/[^)\n]+)\) *")
+_STICKER = re.compile(r"\n?\(\( (?P<label>[^\n]{1,200}?) \)\)\s*$")
+_FILE = re.compile(r"!?\[(?P<name>[^\]\n]{0,255})\]\((?P<uri>\.{1,2}/[^)\n]{1,1000})\) *")
 _QUOTE = re.compile(r"^\s*\n(?P<quote>(?:> ?[^\n]*\n)+)\n*|^(?P<one>> [^\n]*)\n\n")
 _CALL = re.compile(
     r"^(?:Incoming|Outgoing|Missed|Declined|Unanswered) (?:voice |video |group )?call(?: \(.*\))?$"

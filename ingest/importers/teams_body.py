@@ -10,10 +10,12 @@ from ingest.importers.media import media_kind
 from ingest.loose import loads_loose
 from ingest.message import Attachment
 
-_MENTION = re.compile(r'<at\b[^>]*?\bid="?(?P<id>[^">\s]+)"?[^>]*>(?P<name>.*?)</at>', re.DOTALL)
-_ATTACHMENT = re.compile(r"<attachment\b[^>]*>\s*(?:</attachment>)?", re.IGNORECASE)
-_EMOJI = re.compile(r'<emoji\b[^>]*?\balt="(?P<alt>[^"]*)"[^>]*>\s*(?:</emoji>)?', re.IGNORECASE)
-_IMAGE = re.compile(r'<img\b[^>]*?\bsrc="(?P<src>[^"]+)"[^>]*>', re.IGNORECASE)
+_MENTION = re.compile(
+    r'<at\b[^<>]*?\bid="?(?P<id>[^">\s]+)"?[^<>]*>(?P<name>.{0,500}?)</at>', re.DOTALL
+)
+_ATTACHMENT = re.compile(r"<attachment\b[^<>]*>\s*(?:</attachment>)?", re.IGNORECASE)
+_EMOJI = re.compile(r'<emoji\b[^<>]*?\balt="(?P<alt>[^"]*)"[^<>]*>\s*(?:</emoji>)?', re.IGNORECASE)
+_IMAGE = re.compile(r'<img\b[^<>]*?\bsrc="(?P<src>[^"]+)"[^<>]*>', re.IGNORECASE)
 _REFERENCES = ("messageReference", "forwardedMessageReference")
 
 

@@ -143,8 +143,8 @@ def _item(row: dict[str, str]) -> Line | Event:
 
 def _time(text: str) -> datetime | None:
     """The time of ``2024/10/4 11:42`` or ``2024-10-04 11:42:05``."""
-    numbers = [int(number) for number in _NUMBER.findall(text)]
-    if len(numbers) < 5 or re.search(r"[+Z]", text):
+    written = _NUMBER.findall(text[:64])
+    if len(written) < 5 or re.search(r"[+Z]", text):
         return from_iso(text)
-    year, month, day, *clock = numbers
+    year, month, day, *clock = (int(number) for number in written)
     return from_iso(f"{year:04}-{month:02}-{day:02}T" + ":".join(f"{n:02}" for n in clock[:3]))

@@ -12,9 +12,9 @@ from typing import Any, BinaryIO, NamedTuple
 from ingest.importers.whatsapp_dates import DATE, TIME, DateFormat
 from ingest.importers.whatsapp_phrases import (
     DELETED,
-    EDITED,
     MARK,
     POLL,
+    before_edit_mark,
     is_call,
     is_event,
     may_be_the_apps,
@@ -131,8 +131,8 @@ class _Speakers:
         bare = text.strip()
         if DELETED.match(bare):
             return Line(name, "", at, alone=True, train=False, extra={**extra, "deleted": True})
-        if edited := EDITED.search(text):
-            return Line(name, text[: edited.start()], at, extra={**extra, "edited": True})
+        if (edited := before_edit_mark(text)) is not None:
+            return Line(name, edited, at, extra={**extra, "edited": True})
         if media := media_in(raw):
             file = Attachment(media.kind, uri=media.file)
             return Line(name, media.caption, at, (file,), extra=extra or None)

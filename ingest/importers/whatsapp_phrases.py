@@ -42,12 +42,12 @@ def _any(phrases: tuple[str, ...] | dict[str, str]) -> str:
 _OMITTED = re.compile(rf"^(?:{_any(_OMITTED_PHRASES)})\n?(?P<text>[\s\S]*)$")
 # a caption, or the name of a document and its pages, may stand before the mark
 _IOS_OMITTED = re.compile(
-    rf"^(?:(?P<text>[\s\S]*?)\s*{MARK})?(?P<kind>{_any(_IOS_KINDS)}) (?:{_any(_OMITTED_WORDS)})$",
+    rf"^(?:(?P<text>[\s\S]*?){MARK})?(?P<kind>{_any(_IOS_KINDS)}) (?:{_any(_OMITTED_WORDS)})$",
     re.IGNORECASE,
 )
 _PAGES = re.compile(rf"^(?P<file>[^\n]{{1,200}}\.\w{{2,5}})(?: \u2022 {MARK}?[^\n]*)?$")
 _ATTACHED = re.compile(
-    rf"^(?:(?P<before>[\s\S]*?)\s*{MARK})?"
+    rf"^(?:(?P<before>[\s\S]*?){MARK})?"
     r"<(?:attached|Anhang|adjunto|anexado|pi\u00e8ce jointe|bijgevoegd): "
     r"(?P<file>[^>\n]+)>\n?(?P<text>[\s\S]*)$"
 )
@@ -61,8 +61,8 @@ _LOCATION = re.compile(
     re.IGNORECASE,
 )
 DELETED = re.compile(rf"^(?:(?:{_any(_DELETED_PHRASES)})\.?|{_BY_ADMIN}.+)$")
-EDITED = re.compile(
-    r"\s*<(?:This message was edited|Diese Nachricht wurde bearbeitet|Se edit\u00f3 este mensaje|"
+_EDITED = re.compile(
+    r"<(?:This message was edited|Diese Nachricht wurde bearbeitet|Se edit\u00f3 este mensaje|"
     r"Mensagem editada|Ce message a \u00e9t\u00e9 modifi\u00e9)\.?>$"
 )
 POLL = re.compile(rf"^(?:{_any(_POLL_WORDS)}) ?:\n")
@@ -128,18 +128,24 @@ def media_in(raw: str) -> Media | None:
     if match := _OMITTED.match(text):
         return Media("media", None, match["text"])
     if match := _IOS_OMITTED.match(raw):
-        kind, caption = _IOS_KINDS[match["kind"].lower()], match["text"] or ""
+        kind, caption = _IOS_KINDS[match["kind"].lower()], (match["text"] or "").rstrip()
         if kind == "file" and (document := _PAGES.match(caption)):
             return Media(kind, document["file"].replace(MARK, ""), "")
         return Media(kind, None, caption.replace(MARK, ""))
     if (match := _FILE_ATTACHED.match(text)) or (match := _ATTACHED.match(raw)):
         file = match["file"].replace(MARK, "").strip()
-        before = match.groupdict().get("before") or ""
+        before = (match.groupdict().get("before") or "").rstrip()
         caption = "\n".join(part.replace(MARK, "") for part in (before, match["text"]) if part)
         return Media(_KINDS.get(file.rsplit(".", 1)[-1].lower(), "file"), file, caption)
     if match := _LOCATION.match(text):
         return Media("location", match["uri"], "")
     return None
+
+
+def before_edit_mark(text: str) -> str | None:
+    """The text before the mark of an edited message; None if it has none."""
+    at = text.rfind("<")
+    return text[:at].rstrip() if at >= 0 and _EDITED.match(text, at) else None
 
 
 def is_call(text: str) -> bool:
