@@ -1,11 +1,11 @@
 """What an answer of Open WebUI holds: Responses items, or HTML blocks inside its text."""
 
-import html
 import re
 from typing import Any
 
 import msgspec
 
+from ingest.html import unescape
 from ingest.importers.fields import joined, object_of, objects, text_of
 from ingest.importers.steps import Steps
 from ingest.message import Attachment
@@ -55,7 +55,7 @@ def _put_text(text: str, steps: Steps, unknown: list[Any], *, blocks: bool) -> N
         steps.text(text[at : block.start()].rstrip("\n"))
         at = block.end()
         said = {
-            name: html.unescape(value) for name, value in _ATTRIBUTE.findall(block["attributes"])
+            name: unescape(value) for name, value in _ATTRIBUTE.findall(block["attributes"])
         }
         if block["kind"] == "reasoning":
             steps.think(_unquoted(block["body"]))
@@ -73,7 +73,7 @@ def _unquoted(body: str) -> str:
     """The text of a block: newer versions escape it, all put ``>`` before each line."""
     body = body.strip("\n")
     if body.startswith("&gt;"):
-        body = html.unescape(body)
+        body = unescape(body)
     return "\n".join(re.sub(r"^> ?", "", line) for line in body.split("\n")).strip("\n")
 
 
