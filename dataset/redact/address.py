@@ -38,7 +38,7 @@ def address_detector(known: tuple[str, ...]) -> Callable[[Scan], Iterator[Span]]
     free = [each for each in formats if not each.words]
     ended = [each for each in formats if each.words and each.gate == "endings"]
     worded = [each for each in formats if each.words and each.gate == "tokens"]
-    parted = [(each, tuple(each.words)) for each in formats if each.gate == "parts"]
+    spaced = [each for each in formats if each.words and each.gate == "words"]
     lettered = [(each, tuple(each.words)) for each in formats if each.gate == "letters"]
 
     def find_addresses(scan: Scan) -> Iterator[Span]:
@@ -49,10 +49,9 @@ def address_detector(known: tuple[str, ...]) -> Callable[[Scan], Iterator[Span]]
         if worded:
             tokens = scan.tokens
             may = may + [each for each in worded if not each.words.isdisjoint(tokens)]
-        lower = scan.lower
-        may = may + [each for each, words in parted if holds(lower, words)]
+        may = may + [each for each in spaced if not each.words.isdisjoint(scan.split)]
         if lettered and not scan.text.isascii():
-            may = may + [each for each, words in lettered if holds(lower, words)]
+            may = may + [each for each, words in lettered if holds(scan.lower, words)]
         for each in may:
             yield from _find(each, scan.text)
 

@@ -35,21 +35,33 @@ _EN_TOWN = (
 
 _STREET = (
     rf"(?:(?:(?:{NAME}|\d{{1,3}}(?:st|nd|rd|th))[ ]){{1,4}}?(?:(?:{'|'.join(_WORDS)})|(?P<doubtful>{'|'.join(_DOUBTFUL)}))s?\b\.?(?:[ ](?:[NSEW]|[NS][EW])\b\.?)?"
-    rf"|Broadway\b|(?!(?:way|lane|car|mile|min|hour|day|more|other|different|new|big|small|long)\b)(?:[a-z][a-z'’-]{{2,14}}[ ]){{1,2}}?(?:{_EN_SHORT})(?!\w)(?=[ ]?(?:[,.\n!?]|\Z|apt|flat|unit|#|in\b)))"
+    r"|Broadway\b)"
 )
+_SMALL_STREET = (
+    r"(?!(?:way|lane|car|mile|min|hour|day|more|other|different|new|big|small|long)\b)(?:[a-z][a-z'’-]{2,14}[ ]){1,2}?"
+    rf"(?:{_EN_SHORT})(?!\w)(?=[ ]?(?:[,.\n!?]|\Z|apt|flat|unit|#|in\b))"
+)
+_NUMBER = r"[0-9][0-9]{0,4}[A-Za-z]?(?:[-/][0-9]{1,4})?,?[ ](?:(?:[NSEW]|[NS][EW]|North|South|East|West)\.?[ ])?"
 _COUNTRIES = frozenset(["US", "GB", "CA", "AU", "IE", "NZ", "IN", "ZA", "SG"])
 _BREAK = r"(?:,[ ]?|[ ]|\n|\\n)"
 
 ENGLISH_FORMATS: tuple[AddressFormat, ...] = (
     AddressFormat(
         _COUNTRIES,
-        re.compile(
-            r"[0-9]{1,5}[A-Za-z]?(?:[-/][0-9]{1,4})?,?[ ](?:(?:[NSEW]|[NS][EW]|North|South|East|West)\.?[ ])?"
-            rf"{_STREET}(?P<more>{_UNIT}{_EN_TOWN})"
-        ),
+        re.compile(rf"{_NUMBER}{_STREET}(?P<more>{_UNIT}{_EN_TOWN})"),
         # the form begins with a number, which is rare enough
-        "tokens",
+        "words",
         frozenset(),
+    ),
+    AddressFormat(
+        _COUNTRIES,
+        re.compile(rf"{_NUMBER}{_SMALL_STREET}{_UNIT}{_EN_TOWN}"),
+        "words",
+        frozenset(
+            word + mark
+            for word in re.findall(r"[a-z]+\.?", _EN_SHORT.replace("\\.", ".").replace("?", ""))
+            for mark in ("", ",", ".", "!", "?")
+        ),
     ),
     # the number of the flat or the house stands before the street
     AddressFormat(
@@ -57,7 +69,7 @@ ENGLISH_FORMATS: tuple[AddressFormat, ...] = (
         re.compile(
             rf"(?:(?:Flat|Studio|Apartment|Unit|Suite)[ ]\w{{1,4}}|H\.?[ ]?No\.?[ ]?\d{{1,4}}){_BREAK}(?:\d{{1,4}}[A-Za-z]?[ ])?{_STREET}(?P<more>{_EN_TOWN})"
         ),
-        "parts",
-        frozenset({"flat ", "studio ", "apartment ", "unit ", "suite ", "h.no", "h. no", "h no"}),
+        "words",
+        frozenset({"flat", "studio", "apartment", "unit", "suite", "h.no.", "h.no", "h."}),
     ),
 )

@@ -12,7 +12,7 @@ class AddressFormat(NamedTuple):
         countries: two-letter codes.
         form: what to look for; it begins with what is rare in a text.
         gate: what the words are: ``tokens`` of the text, ``endings`` of words before a number,
-            ``parts`` of the text, or ``letters``: parts of one that is not ASCII.
+            ``words`` between spaces, or ``letters``: parts of a text that is not ASCII.
         words: small letters; a text without any of these holds no such address.
         lead: what may stand before it and belongs to it, matched up to the form's beginning.
         asked: whether only those who ask for one of the countries mean it.
@@ -20,7 +20,7 @@ class AddressFormat(NamedTuple):
 
     countries: frozenset[str]
     form: re.Pattern[str]
-    gate: Literal["tokens", "endings", "letters", "parts"]
+    gate: Literal["tokens", "endings", "letters", "words"]
     words: frozenset[str]
     lead: re.Pattern[str] | None = None
     asked: bool = False

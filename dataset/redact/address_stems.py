@@ -86,19 +86,8 @@ _OF = AddressFormat(
         rf"(?<!\w)(?:Straße|Strasse|Str\.|Platz|Allee|Weg|Ufer)[ ](?:der|des|am|an[ ]der|zum|zur|im)[ ](?:\d{{1,2}}\.[ ])?{NAME}(?:[ ]{NAME})?"
         rf"[ ]{HOUSE}{after(_STEMS[0].code)}"
     ),
-    "parts",
-    frozenset(
-        {
-            "aße d",
-            "aße a",
-            "asse d",
-            "str. d",
-            "latz d",
-            "latz a",
-            "llee d",
-            "weg d",
-        }
-    ),
+    "words",
+    frozenset({"straße", "strasse", "str.", "platz", "allee", "weg", "ufer"}),
 )
 
 STEM_FORMATS: tuple[AddressFormat, ...] = (*map(_format, _STEMS), _OF)

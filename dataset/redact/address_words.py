@@ -108,7 +108,7 @@ _FRENCH_WORDS = split(
 _FRENCH = AddressFormat(
     frozenset(["FR", "BE", "CH", "CA", "LU"]),
     re.compile(
-        rf"\d{{1,4}}(?:[ ]?(?:bis|ter|quater|[A-D]))?,?[ ](?:{_either(_FRENCH_WORDS)})(?:[ ]{_LINK}{{0,3}}{NAME}){{1,5}}"
+        rf"[0-9][0-9]{{0,3}}(?:[ ]?(?:bis|ter|quater|[A-D]))?,?[ ](?:{_either(_FRENCH_WORDS)})(?:[ ]{_LINK}{{0,3}}{NAME}){{1,5}}"
         + after(r"\d{4,5}")
     ),
     "tokens",

@@ -12,13 +12,16 @@ from dataset.redact.placeholder import is_placeholder
 from dataset.redact.scan import Scan, holds
 from dataset.redact.secret_words import (
     CODE_WORDS,
+    GATES,
     LOGIN_WORDS,
+    OTHER_GATES,
     PASSWORD_WORDS,
     SECRET_WORDS,
     SHORT_PASSWORD_WORDS,
 )
 from dataset.redact.span import Span
 
+_AROUND = 32
 _SET = r"[\"'\]*_`]{0,3}\s{0,3}(?::=|=>|=|:|：|＝)\s{0,3}[*`]{0,2}"
 _QUOTED = r"\\?[\"'`„“«](?P<quoted>[^\"'`\n”»\\]{3,256})\\?[\"'`”“»]"
 _BARE = r"(?P<bare>[^\s\"'`<>(){}\[\],;|=„“«「【][^\s\"'`<>{}\[\];|」】]{3,256})"
@@ -45,10 +48,10 @@ _SAID = re.compile(
 # "contraseña abc123": no mark and no verb, hence only what is plainly a password
 _NEXT = re.compile(r"[^\S\n](?P<bare>[^\s\"'<>{}\[\]()/]{6,64})")
 # "login: jo@example.org / abc123"
+_LOGIN = re.compile(either(LOGIN_WORDS))
 _PAIR = re.compile(
-    rf"(?<!\w)(?:{either(LOGIN_WORDS)})(?!\w)[^\n]{{0,12}}?[:=\s][^\S\n]{{0,2}}"
-    r"[\w.+@-]{1,80}(?:[^\S\n]?[(\[]\w{2,4}[)\]][^\S\n]?[\w.\[\]-]{1,80})?(?:[^\S\n]?(?:/|:|\||,)[^\S\n]?|[^\S\n])(?P<bare>[^\s\"'<>{}\[\]@]{6,64})(?!\S)",
-    re.IGNORECASE,
+    r"(?!\w)[^\n]{0,12}?[:=\s][^\S\n]{0,2}"
+    r"[\w.+@-]{1,80}(?:[^\S\n]?[(\[]\w{2,4}[)\]][^\S\n]?[\w.\[\]-]{1,80})?(?:[^\S\n]?(?:/|:|\||,)[^\S\n]?|[^\S\n])(?P<bare>[^\s\"'<>{}\[\]@]{6,64})(?!\S)"
 )
 
 # "pass" and "key" are words of everyday speech: what is said of them must follow at once
@@ -72,12 +75,14 @@ _OPTION = re.compile(
     r"|(?:-u|--user)(?:=|[^\S\n]+)[\"']?[\w.@+-]{1,64}:(?P<user>[^\s\"']{3,128}))"
 )
 _PIN = re.compile(
-    r"\b(?:PIN|Pin|pin|TAN|OTP|2FA|CVV2?|CVC|cvc|cvv)(?:[- ]?(?:code|Code|number|Nummer))?"
+    r"[PpTO2Cc](?<!\w\w)(?:(?<=[Pp])(?:IN|in)|(?<=T)AN|(?<=O)TP|(?<=2)FA|(?<=C)V[VC]2?|(?<=c)v[vc])"
+    r"(?:[- ]?(?:code|Code|number|Nummer))?"
     r"(?:\s?[:=]\s?|\s(?:is|ist|est|es|è|é|lautet)\s)"
     r"(?P<value>\d{3,8})(?![\w.,:/-]?\d|\w)"
 )
 _VERSION = re.compile(
-    r"v?\d+(?:\.\d+)*[a-z]{0,5}\d*|\d+[a-z]{1,8}|[\d.,:/-]+[a-z€$%]{0,3}", re.IGNORECASE
+    r"v?\d+(?:\.\d+)*[a-z]{0,5}\d*|\d+[a-z]{1,8}|[\d.,:/-]+[a-z€$%]{0,3}|[0-9a-f-]{7,64}",
+    re.IGNORECASE,
 )
 # the name of a variable or of a class
 _IDENTIFIER = re.compile(
@@ -89,7 +94,7 @@ _NEXT_FIELD = re.compile(r"&[\w.-]{1,40}=")
 def find_assignments(scan: Scan) -> Iterator[Span]:
     """Kinds ``password`` and ``secret``."""
     text, lower = scan.text, scan.lower
-    for name in _NAME.finditer(lower):
+    for name in _names(scan):
         kind = "password" if name["password"] or name["short"] else "secret"
         found = _SET_TO.match(text, name.end())
         if not found and kind == "password":
@@ -100,8 +105,10 @@ def find_assignments(scan: Scan) -> Iterator[Span]:
         elif name["password"]:
             yield from _plain(_NEXT.match(text, name.end()))
     if holds(lower, LOGIN_WORDS):
-        for pair in _PAIR.finditer(text):
-            yield from _plain(pair)
+        for login in _LOGIN.finditer(lower):
+            left = lower[login.start() - 1 : login.start()]
+            if not left.isalnum() and left != "_":
+                yield from _plain(_PAIR.match(text, login.end()))
     if holds(lower, ("authorization", "bearer", "x-")):
         yield from _groups(_HEADER, text, "secret")
     if "cookie" in lower:
@@ -110,6 +117,27 @@ def find_assignments(scan: Scan) -> Iterator[Span]:
         yield from _groups(_OPTION, text, "password")
     if holds(lower, CODE_WORDS):
         yield from _groups(_PIN, text, "password")
+
+
+def _names(scan: Scan) -> Iterator[re.Match[str]]:
+    """Words for secrets; only what stands around a part of one is looked at."""
+    lower = scan.lower
+    gates = GATES if scan.text.isascii() else GATES + OTHER_GATES
+    places: list[int] = []
+    for gate in gates:
+        at = lower.find(gate)
+        while at >= 0:
+            places.append(at)
+            at = lower.find(gate, at + len(gate))
+    end = 0
+    for place in sorted(places):
+        start, limit = max(end, place - _AROUND), place + _AROUND
+        if limit <= end:
+            continue
+        for name in _NAME.finditer(lower, start, limit):
+            yield name
+            end = name.end()
+        end = max(end, place + 1)
 
 
 def _plain(found: re.Match[str] | None) -> Iterator[Span]:

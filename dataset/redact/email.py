@@ -30,6 +30,9 @@ _DISGUISED = re.compile(
     r"[\w-]{1,63}(?:\s?(?:\s(?:dot|DOT|punkt|Punkt|point|punto|ponto)\s"
     r"|[\[({<]\s?(?:dot|DOT|Dot|punkt|Punkt|point|punto|ponto|\.)\s?[\])}>]|\.)\s?[\w-]{2,63}){1,4}"
 )
+_AT_PLACE = re.compile(
+    r"[\[({<]\s?(?:at|AT|At|ät|a|@|arroba|chez|klammeraffe)\s?[\])}>]|\s(?:at|AT|ät|arroba|chez)\s"
+)
 _SPELLED = re.compile(
     r"[ (\[](?:dot|punkt|point|punto|ponto)[ )\]]|[(\[{<] ?(?:at|ät|a|@|arroba|chez|klamm)"
 )
@@ -91,7 +94,13 @@ def _disguised(scan: Scan) -> Iterator[Span]:
     """``jo (at) example.org`` and ``jo at example dot org``."""
     if not _SPELLED.search(scan.lower):
         return
-    for found in _DISGUISED.finditer(scan.text):
+    done = 0
+    for place in _AT_PLACE.finditer(scan.text):
+        # only there; from every word of a long text it would take long
+        found = _DISGUISED.search(scan.text, max(done, place.start() - 65), place.end() + 320)
+        if not found or found.end() <= done:
+            continue
         whole = found[0].lower()
         if _BRACKETED.search(whole) or (_SPELLED.search(whole) and _COMMON_END.search(whole)):
+            done = found.end()
             yield Span(*found.span(), "email")

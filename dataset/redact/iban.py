@@ -17,27 +17,37 @@ _LENGTHS = {
 _LENGTH = {country: n for n, countries in _LENGTHS.items() for country in countries.split()}
 
 # what stands left of it is looked at afterwards: a pattern that begins with letters is fast
-_START = re.compile(r"(?:[A-Z]{2}[ ]?\d{2}|[a-z]{2}\d{2})(?=[ \u00a0.-]?[A-Za-z0-9])")
+_NEXT = r"(?=[ \u00a0.-]?[A-Za-z0-9])"
+_START = re.compile(rf"[A-Z][A-Z][ ]?[0-9]{{2}}{_NEXT}")
+_SMALL_START = re.compile(rf"[a-z][a-z][0-9]{{2}}{_NEXT}")
 _REST = re.compile(r"(?:[ \u00a0.-]?[A-Za-z0-9])*")
 
 
 def find_ibans(scan: Scan) -> Iterator[Span]:
     """Numbers with or without spaces; what follows the number is not taken with it."""
-    from stdnum import iban
-
     text = scan.text
     for found in _START.finditer(text):
-        left = text[found.start() - 1 : found.start()]
-        if left.isascii() and left.isalnum():
-            continue
-        head = found[0].replace(" ", "").upper()
-        length = _LENGTH.get(head[:2])
-        if not length:
-            continue
-        end = _end(text, found.end(), length - 4)
-        if end and iban.is_valid(
-            text[found.start() : end].replace("\u00a0", " "), check_country=False
-        ):
+        yield from _check(text, found)
+    # in small letters only without spaces
+    for start, word in scan.words:
+        if _SMALL_START.search(word):
+            for found in _SMALL_START.finditer(text, start, start + len(word)):
+                yield from _check(text, found)
+
+
+def _check(text: str, found: re.Match[str]) -> Iterator[Span]:
+    """The number that begins at a match, if it is one."""
+    from stdnum import iban
+
+    left = text[found.start() - 1 : found.start()]
+    if left.isascii() and left.isalnum():
+        return
+    head = found[0].replace(" ", "").upper()
+    length = _LENGTH.get(head[:2])
+    end = _end(text, found.end(), length - 4) if length else None
+    if end:
+        number = text[found.start() : end].replace("\u00a0", " ")
+        if iban.is_valid(number, check_country=False):
             yield Span(found.start(), end, "iban")
 
 

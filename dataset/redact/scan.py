@@ -112,15 +112,17 @@ class Scan:
         lower: the text in small letters, character by character: its indices are those of ``text``.
         signs: bits of ``Sign``.
         windows: parts of the text around runs of six and more digits, in order and disjoint.
+        split: the words between spaces, in small letters.
         words: words of at least ``LONG_WORD`` characters, in order.
     """
 
-    __slots__ = ("_endings", "_tokens", "lower", "signs", "text", "windows", "words")
+    __slots__ = ("_endings", "_tokens", "lower", "signs", "split", "text", "windows", "words")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.lower = lower = _lower(text)
         words = lower.split()
+        self.split = words
         self.words = _long_words(text, lower, words)
         self.windows: list[Window] = []
         signs = Sign.LONG_WORD if self.words else 0

@@ -24,7 +24,7 @@ SECRET_WORDS = (
 GATES = (
     "pass", "pwd", "kennwort", "contrase", "mdp", "senha", "palavra", "wachtw", "adgangs", "salasana",
     "haslo", "heslo", "parol", "sifre", "lozinka", "geslo", "sandi", "key", "secret", "token", "signature",
-    "credential", "clave", "lösen", "hasło", "ifre", "jelsz", "slapta", "mật", "schlüssel", "authoriz", "bearer", "cookie", " -u", "--user",
+    "credential", "clave", "lösen", "hasło", "ifre", "jelsz", "slapta", "mật", "schlüssel", "authoriz", "bearer", "cookie", " -u", "--user", "pw", "ww",
     "κωδικ", "парол", "पासवर्ड",
 )  # fmt: skip
 """Parts of the words above and of headers and options: where none of these is in an ASCII text, neither is any of those."""
