@@ -43,9 +43,11 @@ def measure(home: Path, steps: list[str], workers: int, group_by: list[str]) -> 
     from ingest.workspace import Workspace
 
     peaks: dict[str, float] = {}
+    workers_mb = [0.0]
 
     def look(stage: str, _done: int, _of: int) -> None:
-        peaks[stage] = max(peaks.get(stage, 0.0), _resident_mb())
+        peaks[stage] = max(peaks.get(stage, 0.0), _resident_mb("self"))
+        workers_mb[0] = max(workers_mb[0], sum(map(_resident_mb, _children())))
 
     workspace = Workspace(home)
     shutil.rmtree(workspace.datasets, ignore_errors=True)  # else the same version is returned
@@ -60,8 +62,8 @@ def measure(home: Path, steps: list[str], workers: int, group_by: list[str]) -> 
                 "seconds": round(time.perf_counter() - started, 1),
                 "cpu_seconds": round(time.process_time() - cpu, 1),
                 "worker_cpu_seconds": round(children.ru_utime + children.ru_stime, 1),
-                "peak_mb": round(_peak_mb(resource.RUSAGE_SELF)),
-                "largest_worker_mb": round(_peak_mb(resource.RUSAGE_CHILDREN)),
+                "peak_mb": round(_peak_mb()),
+                "all_workers_mb": round(workers_mb[0]),
                 "step_seconds": version.seconds,
                 "resident_mb_while": {stage: round(peak) for stage, peak in peaks.items()},
                 "kept": {name: counts.conversations for name, counts in version.splits.items()},
@@ -74,15 +76,26 @@ def measure(home: Path, steps: list[str], workers: int, group_by: list[str]) -> 
     )
 
 
-def _resident_mb() -> float:
-    statm = Path("/proc/self/statm")
+def _resident_mb(process: str) -> float:
+    """What is resident now on Linux; elsewhere the peak of this process so far."""
+    statm = Path("/proc") / process / "statm"
     if statm.exists():
         return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
-    return _peak_mb(resource.RUSAGE_SELF)
+    return _peak_mb()
 
 
-def _peak_mb(who: int) -> float:
-    return resource.getrusage(who).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+def _children() -> list[str]:
+    # a child's own peak is no use: on Linux it begins with its parent's
+    return [
+        child
+        for file in Path("/proc/self/task").glob("*/children")
+        for child in file.read_text().split()
+    ]
+
+
+def _peak_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 if sys.platform == "linux" else 1024**2)
 
 
 def in_process(*arguments: str) -> dict[str, Any]:
