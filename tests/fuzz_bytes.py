@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random
 
 import pyarrow as pa
+from fuzz_documents import RUN_LENGTH, RUNS
 
 _JUNK = [
     b"\0", b"\xff", b"\xfe\xff", b"\xef\xbb\xbf", b'"', b"'", b"{", b"}", b"[", b"]", b",", b":",
@@ -74,9 +75,16 @@ def _twice(data: bytes, draw: Random, other: bytes) -> bytes:
     return data + draw.choice((b"", b"\n", b",")) + data
 
 
+def _long_run(data: bytes, draw: Random, other: bytes) -> bytes:
+    at = draw.randrange(len(data) + 1)
+    run = draw.choice(RUNS)
+    return data[:at] + (run * (RUN_LENGTH // len(run))).encode() + data[at:]
+
+
 INSIDE: dict[str, Bytes] = {
     "flip": _flip, "overwrite": _overwrite, "delete": _delete, "insert": _insert,
     "truncate": _truncate, "duplicate": _duplicate, "blank": _blank, "swap ranges": _swap,
+    "long run": _long_run,
 }  # fmt: skip
 """Changes that may be made inside one record."""
 

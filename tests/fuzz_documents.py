@@ -25,6 +25,19 @@ RAW = {
     "nothing": "",
 }
 """JSON text that ``json.dumps`` cannot write."""
+RUNS = [
+    " ", "0", "[", "1/", ":", "a", "<", "&", "\u200e", "\n", ">", "=?", "- ", "\t", "(", "_",
+    "*", "\\", "a@", "http://", "<p>", "&#", "a ", "1 ", "2026-", "\n> ", "<@", ", ", "`", "{",
+    "--", "!", "**", "/", "[x](", "From \n", ". ", '<at id="1">', "<at ", "(( ", "[x](pplx://",
+    "\n(- a", "<summary>", " -)", '<details type="a">', '<details type="a"', "On ab c wrote:\n",
+    "On abc def ", "=?utf-8?q?a?= ", "http://a:", "://:", "\u3010", "\u30101", "\ue200cite",
+    "<attachment ", '<img src="', "a:a:", "<!--", "<![", "</a", '<a b="', "<div class=",
+    '<blockquote class="', "\n\nHuman:", "Attached 1", "<?", "<pre>", "<ul><li>", "[0", "@a",
+    "#1 ", "\r\n", "\x03", "\u200e<", "\n-- \n", "&amp;", "%3A%2F%2F", "a=", "a&", ";", "|",
+    '"', "'", "\ufffc", "Re: ", "<think>", "</think>", "?a=b&", "x@y.z, ", "<a@b>", "\n---\n",
+]  # fmt: skip
+"""What a text is blown up with: an expression that tries each place of a run to its end hangs."""
+RUN_LENGTH = 200_000
 REPEATED = "\ue000key\ue000"
 """Put before a key to write it a second time."""
 

@@ -3,7 +3,7 @@
 import copy
 from typing import Any, NamedTuple
 
-from fuzz_documents import RAW, REPEATED, paths, raw, value_at
+from fuzz_documents import RAW, REPEATED, RUN_LENGTH, RUNS, paths, raw, value_at
 from hypothesis import strategies as st
 
 _TIMES: list[Any] = [
@@ -40,7 +40,18 @@ odd_values = st.one_of(
     ),
 )
 
-INSIDE = ("drop", "odd", "odd", "all odd", "all gone", "wrap", "unwrap", "rename", "cut")
+INSIDE = (
+    "drop",
+    "odd",
+    "odd",
+    "all odd",
+    "all gone",
+    "wrap",
+    "unwrap",
+    "rename",
+    "cut",
+    "long run",
+)
 """Changes that stay inside the record they are made in."""
 ANYWHERE = (
     *INSIDE,
@@ -136,6 +147,16 @@ def _cut(value: Any, path: Any, places: Any, change: Change) -> None:
         value_at(value, path[:-1])[path[-1]] = inner[: len(inner) // 2]
 
 
+def _long_run(value: Any, path: Any, places: Any, change: Change) -> None:
+    texts = [each for each in places if isinstance(value_at(value, each), str)]
+    if texts:
+        place = texts[change.place % len(texts)]
+        text, run = value_at(value, place), RUNS[change.other % len(RUNS)]
+        at = change.other % (len(text) + 1)
+        longer = text[:at] + run * (RUN_LENGTH // len(run)) + text[at:]
+        value_at(value, place[:-1])[place[-1]] = longer
+
+
 def _repeat_key(value: Any, path: Any, places: Any, change: Change) -> None:
     inner = value_at(value, path[:-1])
     if isinstance(inner, dict) and isinstance(path[-1], str):
@@ -206,5 +227,5 @@ _CHANGES = {
     "drop": _drop, "odd": _odd, "all odd": _all_odd, "all gone": _all_gone, "wrap": _wrap,
     "unwrap": _unwrap, "rename": _rename, "cut": _cut, "repeat key": _repeat_key, "repeat": _repeat,
     "repeat often": _repeat_often, "turn round": _turn_round, "swap": _swap, "relink": _relink,
-    "copy": _copy, "stray": _stray,
+    "copy": _copy, "stray": _stray, "long run": _long_run,
 }  # fmt: skip
