@@ -356,3 +356,9 @@ def test_a_packed_mailbox_that_cannot_be_unpacked_leaves_no_file_open(tmp_path):
     with pytest.raises(ExportError):
         list(Mail().read(open_export(packed), ImportOptions()))
     gc.collect()
+
+
+def test_a_sender_of_colons_is_unknown_and_no_traceback(box: Box) -> None:
+    (found,) = box(mail(1).replace(b"From: ", b"From: " + b":" * 5000))
+    assert isinstance(found, Conversation)
+    assert [message.content for message in found.messages] == ["Good grain."]

@@ -431,3 +431,8 @@ def test_the_spool_keeps_each_record_once_and_in_order() -> None:
         assert spool.chats() == ["a", "b"]
         assert list(spool.alone("a")) == [b"early", b"late"]
         assert [list(spool.thread("b", thread)) for thread in spool.threads("b")] == [[b"x", b"y"]]
+
+
+def test_a_wechat_time_of_any_length_is_no_traceback(write: Write) -> None:
+    found = only(read(WeChat(), write("x.csv", wechat({"CreateTime": "2026/5/4 8:" + "9" * 9000}))))
+    assert found.messages[0].created_at is None
