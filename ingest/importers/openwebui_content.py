@@ -54,9 +54,7 @@ def _put_text(text: str, steps: Steps, unknown: list[Any], *, blocks: bool) -> N
     for block in _BLOCK.finditer(text, 0, len(text) - len(rest)) if blocks else ():
         steps.text(text[at : block.start()].rstrip("\n"))
         at = block.end()
-        said = {
-            name: unescape(value) for name, value in _ATTRIBUTE.findall(block["attributes"])
-        }
+        said = {name: unescape(value) for name, value in _ATTRIBUTE.findall(block["attributes"])}
         if block["kind"] == "reasoning":
             steps.think(_unquoted(block["body"]))
         elif block["kind"] == "tool_calls" and said.get("name"):
