@@ -21,7 +21,7 @@ from dataset.site import sweep
 from dataset.taint import Taint, TaintedVersion, add_taint
 from dataset.traces import erase_people, erase_traces
 from ingest.erasure import Stored, holds, names_word
-from ingest.errors import StoreError, UserError
+from ingest.errors import UserError
 from ingest.forgotten import forms, plain
 from ingest.people_map import PeopleMap, load_people
 from ingest.raw_erase import Erased, Holding, Known, Wanted, copies_holding, erase_copy, head_of
@@ -212,13 +212,10 @@ def _find(store: Store, ask: Ask, people: PeopleMap, workspace: Workspace) -> _F
         names = _names(store, ask.participant, people)
         ords.update(store.erasure.ords_of_people(names)[0])
     if ask.conversation is not None:
-        try:
-            ord_, id_ = store.find(ask.conversation)
+        id_ = ask.conversation
+        if store.fitting(id_):
+            ord_, id_ = store.find(id_)
             ords.add(ord_)
-        except StoreError:
-            if _fits_several(store, ask.conversation):
-                raise
-            id_ = ask.conversation
         ids.add(id_)
     if ask.matching is not None:
         if len(plain(ask.matching.strip())) < _SHORTEST:
@@ -245,14 +242,6 @@ def _find(store: Store, ask: Ask, people: PeopleMap, workspace: Workspace) -> _F
             f"{ask.conversation}: no such conversation", "list them with 'turnmill conversations'"
         )
     return found
-
-
-def _fits_several(store: Store, prefix: str) -> bool:
-    try:
-        store.find(prefix)
-    except StoreError as error:
-        return "several" in error.message
-    return False
 
 
 def _names(store: Store, name: str, people: PeopleMap) -> list[str]:

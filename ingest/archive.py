@@ -68,10 +68,15 @@ class Member:
         """The last part of the name."""
         return PurePosixPath(self.name).name
 
-    def open(self) -> BinaryIO:
-        """The member's bytes as a stream; the caller closes it."""
+    def open(self, *, counted: bool = True) -> BinaryIO:
+        """The member's bytes as a stream; the caller closes it.
+
+        Args:
+            counted: whether this is the import's own reading, which :attr:`position` tells of.
+        """
         file = cast(BinaryIO, self._open())
-        self._opened[:] = [file]
+        if counted:
+            self._opened[:] = [file]
         return file
 
     @property
@@ -85,7 +90,7 @@ class Member:
         """The first 64 KiB, read once."""
         if "head" not in self._heads:
             try:
-                with self._open() as file:
+                with self.open(counted=False) as file:
                     self._heads["head"] = file.read(HEAD_BYTES)
             except ExportError as error:
                 if self.alone:
@@ -143,8 +148,7 @@ class Export:
             return sha256_file(self.path)
         digest = hashlib.sha256()
         for member in self.members:
-            # not by open(): this is not the import's own reading
-            with cast(BinaryIO, member._open()) as file:
+            with member.open(counted=False) as file:
                 digest.update(f"{member.name}\0{sha256_stream(file)}\n".encode())
         return digest.hexdigest()
 
@@ -183,6 +187,13 @@ def _log_of(path: Path) -> Member | None:
     if log.is_symlink() or not log.is_file() or not log.stat().st_size:
         return None
     return Member(shown(log.name), log.stat().st_size, lambda: log.open("rb"))
+
+
+def plain_path(file: BinaryIO) -> Path | None:
+    """The path of a member's stream that is a file as it is, and so can be opened anywhere."""
+    if isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO):
+        return Path(str(file.name))
+    return None
 
 
 def shown(name: str) -> str:
@@ -265,7 +276,7 @@ def _look_into(packed: ZipBytes, where: str, prefix: str, found: _Found) -> None
 def _open_nested(member: Member, where: str, found: _Found, *, deeper: bool) -> None:
     """Look into a member that may be a zip; one that cannot be read costs only itself."""
     try:
-        with member.open() as file:
+        with member.open(counted=False) as file:
             is_zip = file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
         if not is_zip:
             found.members.append(member)
@@ -293,7 +304,7 @@ def _nested_bytes(member: Member) -> ZipBytes:
     packed = ZipBytes(Path(member.name))
     copy = tempfile.SpooledTemporaryFile(_NESTED_IN_MEMORY)  # noqa: SIM115
     packed.keep(cast(IO[bytes], copy))
-    with member.open() as file:
+    with member.open(counted=False) as file:
         shutil.copyfileobj(file, copy, 1 << 20)
     return packed
 

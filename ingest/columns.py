@@ -9,6 +9,7 @@ import pyarrow as pa
 from msgspec.structs import astuple
 
 from ingest.message import Attachment, Conversation, Message, Participant, ToolCall
+from ingest.times import naive_utc
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,12 +110,8 @@ def _updated(conversation: Conversation) -> datetime | None:
         return None
     # an export states all zones or none, but damage may mix them
     if any(at.tzinfo is None for at in times):
-        return max(_plain(at) for at in times)
-    return _plain(max(times))
-
-
-def _plain(at: datetime) -> datetime:
-    return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
+        return max(naive_utc(at) for at in times)
+    return naive_utc(max(times))
 
 
 def message_columns(conversations: Sequence[Conversation]) -> pa.Table:

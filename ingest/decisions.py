@@ -6,12 +6,14 @@ of the store's table ``decisions`` stands here.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple, Protocol
+from datetime import datetime
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
+from ingest.connection import Connection, over
 from ingest.errors import StoreError
+from ingest.times import naive_utc
 
 Action = Literal["exclude", "include", "tag", "untag"]
 WHO = "local"
@@ -28,18 +30,6 @@ _TAGGED = """
     WHERE number IN (SELECT unnest(?::BIGINT[])) AND action IN ('tag', 'untag')
     GROUP BY conversation, tag HAVING arg_max(action, number) = 'tag'
 """
-
-
-class Connection(Protocol):
-    """What is asked of a database connection."""
-
-    def execute(self, query: str, parameters: Any = ..., /) -> Any:
-        """Run a statement."""
-        ...
-
-    def sql(self, query: str, /) -> Any:
-        """A query whose rows can be read in Arrow batches."""
-        ...
 
 
 class Entry(NamedTuple):
@@ -112,7 +102,7 @@ class Decisions:
         rows = pa.table(
             {
                 "number": pa.array([number] * count, pa.int64()),
-                "time": pa.array([naive(now)] * count, pa.timestamp("us")),
+                "time": pa.array([naive_utc(now)] * count, pa.timestamp("us")),
                 "who": pa.array([WHO] * count, pa.string()),
                 "action": pa.array([action] * count, pa.string()),
                 "conversation": pa.array([id_ for id_, _ in pairs], pa.string()),
@@ -121,7 +111,7 @@ class Decisions:
                 "undoes": pa.nulls(count, pa.int64()),
             }
         )
-        self._over(rows, "INSERT INTO decisions SELECT * FROM rows")
+        over(self._db, rows, "INSERT INTO decisions SELECT * FROM rows")
         return number
 
     def changed(self, action: Action, ids: Sequence[str], tags: Sequence[str] = ()) -> list[str]:
@@ -163,7 +153,7 @@ class Decisions:
             )
         self._db.execute(
             "INSERT INTO decisions VALUES (?, ?, ?, 'undo', NULL, NULL, ?, ?)",
-            [self._next(), naive(now), WHO, reason, number],
+            [self._next(), naive_utc(now), WHO, reason, number],
         )
         return int(number)
 
@@ -249,12 +239,3 @@ class Decisions:
     def _next(self) -> int:
         ((last,),) = self._db.execute("SELECT coalesce(max(number), 0) FROM decisions").fetchall()
         return int(last) + 1
-
-    def _over(self, rows: pa.Table, query: str) -> None:  # noqa: ARG002
-        """Run a statement that reads ``rows`` by that name, as DuckDB finds it in this frame."""
-        self._db.execute(query)
-
-
-def naive(time: datetime) -> datetime:
-    """A time as the store keeps it: UTC without a zone."""
-    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time

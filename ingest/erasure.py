@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ingest.decisions import Connection
+from ingest.connection import Connection, over
 from ingest.forgotten import OF_CONVERSATION, OF_MESSAGE, plain
 
 _BATCH = 4096
@@ -50,7 +50,8 @@ class Erasure:
 
     def stored(self, ords: Iterable[int]) -> list[Stored]:
         """The conversations with these order numbers, in their order."""
-        rows = self._over(
+        rows = over(
+            self._db,
             pa.table({"ord": pa.array(sorted(set(ords)), pa.int64())}),
             "SELECT c.ord, c.id, c.content_hash, c.messages, c.source, c.seen FROM conversations c "
             "SEMI JOIN rows USING (ord) ORDER BY c.ord",
@@ -59,14 +60,6 @@ class Erasure:
             Stored(ord_, id_, hash_, messages, tuple(dict.fromkeys((source, seen))))
             for ord_, id_, hash_, messages, source, seen in rows
         ]
-
-    def ords_of_ids(self, ids: Iterable[str]) -> list[int]:
-        """Order numbers of those ids that are stored."""
-        wanted = pa.table({"id": pa.array(list(ids), pa.string())})
-        rows = self._over(
-            wanted, "SELECT ord FROM conversations SEMI JOIN rows USING (id) ORDER BY ord"
-        )
-        return [row[0] for row in rows]
 
     def ords_of_people(self, names: Iterable[str]) -> tuple[list[int], set[str]]:
         """Conversations in which somebody takes part, and the ids that exports give them.
@@ -201,13 +194,8 @@ class Erasure:
         return found
 
     def _count(self, rows: pa.Table, query: str) -> int:
-        ((count,),) = self._over(rows, query)
+        ((count,),) = over(self._db, rows, query)
         return int(count)
-
-    def _over(self, rows: pa.Table, query: str) -> list[tuple[Any, ...]]:  # noqa: ARG002
-        """Run a statement that reads ``rows`` by that name, as DuckDB finds it in this frame."""
-        found: list[tuple[Any, ...]] = self._db.execute(query).fetchall()
-        return found
 
 
 def holds(text: str, text_forms: Sequence[str]) -> bool:

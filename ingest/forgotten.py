@@ -17,7 +17,8 @@ from typing import Literal
 
 import pyarrow as pa
 
-from ingest.decisions import Connection, naive
+from ingest.connection import Connection, over
+from ingest.times import naive_utc
 
 REASON = "forgotten"
 """Why an import skips a conversation that was erased."""
@@ -181,11 +182,7 @@ class Forgotten:
                 "hash": pa.array([hash_ for _, hash_ in new], pa.string()),
                 "length": pa.array([length for length, _ in new.values()], pa.int32()),
                 "quick": pa.array([quick for _, quick in new.values()], pa.uint64()),
-                "time": pa.array([naive(now)] * len(new), pa.timestamp("us")),
+                "time": pa.array([naive_utc(now)] * len(new), pa.timestamp("us")),
             }
         )
-        self._over(rows, "INSERT INTO forgotten SELECT * FROM rows")
-
-    def _over(self, rows: pa.Table, query: str) -> None:  # noqa: ARG002
-        """Run a statement that reads ``rows`` by that name, as DuckDB finds it in this frame."""
-        self._db.execute(query)
+        over(self._db, rows, "INSERT INTO forgotten SELECT * FROM rows")

@@ -18,6 +18,7 @@ from ingest.archive import Export, open_export, shown
 from ingest.batch import Batch, collect_seldom
 from ingest.errors import ExportError
 from ingest.forgotten import REASON as FORGOTTEN
+from ingest.forgotten import Marks
 from ingest.importers.base import Importer, ImportOptions, Reject
 from ingest.raw import keep_raw
 from ingest.registry import choose, sniff, unrecognised
@@ -219,7 +220,8 @@ def _import_one(
         f"{source.path}: {shown(name)} is left out: {reason}" for name, reason in export.skipped
     ]
     # where something was erased, no copy may lie on disk before it is known what is in it
-    keeps_at_once = not store.forgotten.marks()
+    forgotten = store.forgotten.marks()
+    keeps_at_once = not forgotten
     if raw is not None and keeps_at_once:
         keep_raw(export, sha256, raw)
     record = store.source_record(sha256, key)
@@ -229,7 +231,7 @@ def _import_one(
         report.messages = record.messages
     else:
         with store.transaction(), _few_collections():
-            landing = _Landing(store, source, report)
+            landing = _Landing(store, source, report, forgotten)
             for batch in read_batches(export, importer, options, sha256, workers):
                 landing.add(batch)
                 if tell is not None:
@@ -281,13 +283,15 @@ def _few_collections() -> Iterator[None]:
 class _Landing:
     """Writes batches of one export: what is new or newer goes in, everything is counted once."""
 
-    def __init__(self, store: Store, source: Source, report: ImportReport) -> None:
+    def __init__(
+        self, store: Store, source: Source, report: ImportReport, forgotten: Marks
+    ) -> None:
         self._store = store
         self._source = source
         self._report = report
         self._next = store.next_ord()
         self._was_empty = store.is_empty()
-        self._forgotten = store.forgotten.marks()
+        self._forgotten = forgotten
         self._held: dict[str, int] = {}  # id -> ord, of all that the export holds
         self._rejects: list[Reject] = []
         self._skipped: Counter[str] = Counter()

@@ -90,6 +90,9 @@ class _Open(io.RawIOBase):
 def _keep_files(export: Export, target: Path) -> Path:
     with write_whole(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
         for member in export.members:
-            with member.open() as source, packed.open(member.name, "w", force_zip64=True) as entry:
+            with (
+                member.open(counted=False) as source,
+                packed.open(member.name, "w", force_zip64=True) as entry,
+            ):
                 shutil.copyfileobj(source, entry, _BLOCK)
     return target

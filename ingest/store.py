@@ -21,12 +21,14 @@ import duckdb
 import pyarrow as pa
 
 from ingest import columns
+from ingest.connection import over
 from ingest.decisions import Decisions
 from ingest.erasure import Erasure
 from ingest.errors import StoreError
 from ingest.forgotten import Forgotten
 from ingest.importers.base import Reject
 from ingest.message import Conversation
+from ingest.times import naive_utc
 from ingest.workspace import make_folder
 
 SCHEMA_VERSION = 2
@@ -139,7 +141,8 @@ class Store:
     def known(self, ids: Sequence[str]) -> dict[str, Known]:
         """What is stored of those ids."""
         wanted = pa.table({"id": pa.array(ids, pa.string())})
-        rows = self._over(
+        rows = over(
+            self._db,
             wanted,
             "SELECT c.id, c.ord, c.content_hash, c.updated_at FROM conversations c "
             "SEMI JOIN rows USING (id)",
@@ -177,13 +180,15 @@ class Store:
             How many are marked now that were not before.
         """
         held = pa.table({"ord": pa.array(ords, pa.int64())})
-        accounts = self._over(
+        accounts = over(
+            self._db,
             held,
             f"SELECT seen FROM conversations WHERE importer = {_literal(importer)} "
             f"AND seen <> {_literal(source)} GROUP BY seen "
             "HAVING count(*) FILTER (ord IN (SELECT ord FROM rows)) * 2 > count(*)",
         )
-        gone = self._over(
+        gone = over(
+            self._db,
             held,
             f"UPDATE conversations SET missing_from = {_literal(source)} "
             f"WHERE importer = {_literal(importer)} AND missing_from IS NULL "
@@ -191,7 +196,8 @@ class Store:
             "AND ord NOT IN (SELECT ord FROM rows) AND updated_at <= "
             "(SELECT max(updated_at) FROM conversations WHERE ord IN (SELECT ord FROM rows))",
         )
-        self._over(
+        over(
+            self._db,
             held,
             f"UPDATE conversations SET seen = {_literal(source)}, missing_from = NULL "
             f"WHERE ord IN (SELECT ord FROM rows) AND (seen <> {_literal(source)} "
@@ -204,7 +210,7 @@ class Store:
         if ords:
             gone = pa.table({"ord": pa.array(ords, pa.int64())})
             for table in ("messages", "conversations"):
-                self._over(gone, f"DELETE FROM {table} WHERE ord IN (SELECT ord FROM rows)")
+                over(self._db, gone, f"DELETE FROM {table} WHERE ord IN (SELECT ord FROM rows)")
 
     def put_rejects(self, source: str, importer: str, path: str, rejects: Sequence[Reject]) -> None:
         """Replace the quarantine entries of one export."""
@@ -243,16 +249,7 @@ class Store:
         # a message may be larger than what is enough for all others
         if (needed := _LANDING_MEMORY + 4 * (rows.nbytes >> 20)) > self._memory:
             self._limit_memory(needed)
-        self._over(rows, f"INSERT INTO {table} SELECT * FROM rows")
-
-    def _over(self, rows: pa.Table, query: str) -> list[tuple[Any, ...]]:  # noqa: ARG002
-        """Run a query that reads ``rows`` by that name.
-
-        DuckDB finds the table among Python's local names. Registered as a view it would be kept
-        alive until the transaction ends, and with it every batch of an import.
-        """
-        found: list[tuple[Any, ...]] = self._db.execute(query).fetchall()
-        return found
+        over(self._db, rows, f"INSERT INTO {table} SELECT * FROM rows")
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -334,7 +331,8 @@ class Store:
     def participants_of(self, ids: Sequence[str]) -> dict[str, list[str]]:
         """Names of those who take part, by id, of those conversations that are stored."""
         wanted = pa.table({"id": pa.array(ids, pa.string())})
-        rows = self._over(
+        rows = over(
+            self._db,
             wanted,
             "SELECT c.id, c.participants FROM conversations c SEMI JOIN rows USING (id)",
         )
@@ -377,18 +375,23 @@ class Store:
         Raises:
             StoreError: none or several fit.
         """
-        rows = self._db.execute(
-            "SELECT ord, id FROM conversations WHERE starts_with(id, ?) "
-            "ORDER BY id <> ?, id LIMIT 2",
-            [prefix, prefix],
-        ).fetchall()
+        rows = self.fitting(prefix)
         if not rows:
             raise StoreError(
                 f"{prefix}: no such conversation", "list them with 'turnmill conversations'"
             )
         if len(rows) > 1 and rows[0][1] != prefix:
             raise StoreError(f"{prefix}: fits several conversations", "give more of the id")
-        return int(rows[0][0]), str(rows[0][1])
+        return rows[0]
+
+    def fitting(self, prefix: str) -> list[tuple[int, str]]:
+        """Order number and id of conversations whose ids begin so, at most two; the very id first."""
+        rows: list[tuple[int, str]] = self._db.execute(
+            "SELECT ord, id FROM conversations WHERE starts_with(id, ?) "
+            "ORDER BY id <> ?, id LIMIT 2",
+            [prefix, prefix],
+        ).fetchall()
+        return rows
 
     def ids(self, where: Where) -> list[str]:
         """The ids of all conversations that fit, in order of first import."""
@@ -442,7 +445,7 @@ class Store:
         for time, comparison in ((since, ">="), (until, "<")):
             if time is not None:
                 clauses.append(f"created_at {comparison} ?")
-                values.append(_naive_utc(time))
+                values.append(naive_utc(time))
         rows = self._db.execute(
             f"SELECT ord FROM conversations WHERE {' AND '.join(clauses)} ORDER BY ord",
             values,
@@ -500,10 +503,6 @@ def _iso(time: datetime | None, zoned: bool | None) -> str | None:
     if time is None:
         return None
     return (time.replace(tzinfo=UTC) if zoned else time).isoformat()
-
-
-def _naive_utc(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
 def _now() -> datetime:

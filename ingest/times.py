@@ -62,6 +62,11 @@ def in_utc(time: datetime) -> datetime:
     return time if time.tzinfo is None or time.tzinfo is UTC else time.astimezone(UTC)
 
 
+def naive_utc(time: datetime) -> datetime:
+    """A time as the store's columns have it: UTC without a zone; a naive one as it is."""
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+
+
 def from_any(value: object) -> datetime | None:
     """The time of a value whose form the export changes: ISO text, Unix seconds or milliseconds.
 

@@ -179,6 +179,20 @@ def test_progress_tells_bytes_and_conversations(land, monkeypatch):
     assert [at.bytes_read for at in seen][-1] == len(raw) == seen[0].bytes_total
 
 
+def test_keeping_a_copy_is_no_progress(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "BATCH_MESSAGES", 1)
+    folder = tmp_path / "export"
+    folder.mkdir()
+    for shard in range(3):
+        raw = gpt_export(gpt_talk(shard))
+        (folder / f"conversations-{shard:03}.json").write_bytes(raw)
+    seen: list[Progress] = []
+    raw_folder = tmp_path / "raw"
+    import_export(folder, store, raw=raw_folder, on_progress=seen.append)
+    assert list(raw_folder.iterdir())
+    assert seen[0].bytes_read < seen[-1].bytes_read == seen[0].bytes_total
+
+
 # -- exports of one account, one after the other -------------------------------------------------
 
 

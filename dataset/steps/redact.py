@@ -107,9 +107,7 @@ class Redact:
         if options.style == "surrogate":
             real = frozenset(self._roster.numbers)
             self._surrogates = Surrogates(self._secret, options.surrogate_locale, real)
-        if options.engine:  # what is missing is said before the work begins
-            load_engine(options.engine, self._locales, options.engine_model)
-        self._prepare()
+        self._prepare()  # what is missing is said before the work begins
 
     def _prepare(self) -> None:
         """What does not pickle and is made anew in every process."""

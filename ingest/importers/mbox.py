@@ -4,7 +4,6 @@ A mail begins after a ``From `` line with a time that a header follows; the same
 no border. (The separator is that of RFC 4155; many programs forget to escape it in texts.)
 """
 
-import io
 import os
 import re
 import shutil
@@ -12,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, BinaryIO, NamedTuple
 
-from ingest.archive import Member
+from ingest.archive import Member, plain_path
 
 _BLOCK = 1 << 20
 _KEPT = 4096
@@ -73,8 +72,7 @@ class Source:
         self.member = member
         self._copy: IO[bytes] | None = None
         with member.open() as file:
-            plain = isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO)
-            if not plain:
+            if plain_path(file) is None:
                 self._copy = _copied(file)
 
     def read(self, span: Span) -> bytes:
