@@ -16,7 +16,7 @@ from dataset.manifest import StepReport
 from dataset.rows import ROW_SCHEMA, row_digest
 from dataset.spool import Spool
 from dataset.steps.base import EXAMPLES, Example, SettlingStep, Step, StepResult, TwoPassStep
-from dataset.workers import in_order
+from ingest.processes import in_order
 
 DIGEST = "row_digest"
 """The column that the flow adds: sha256 of the row, 32 bytes."""

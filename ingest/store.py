@@ -385,7 +385,7 @@ class Store:
         return rows[0]
 
     def fitting(self, prefix: str) -> list[tuple[int, str]]:
-        """Order number and id of conversations whose ids begin so, at most two; the very id first."""
+        """Order number and id of at most two whose ids begin so, the very id first."""
         rows: list[tuple[int, str]] = self._db.execute(
             "SELECT ord, id FROM conversations WHERE starts_with(id, ?) "
             "ORDER BY id <> ?, id LIMIT 2",

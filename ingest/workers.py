@@ -5,30 +5,19 @@ guess that its block proves (see :func:`ingest.stream.iter_blocks`). Any other e
 process while this one writes. DuckDB stays here: one process may write a store.
 """
 
-import io
+import contextlib
 import multiprocessing
-import os
-import signal
-import threading
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
 
-from ingest.archive import Export, open_export
+from ingest.archive import Export, open_export, plain_path
 from ingest.batch import Batch, batches, collect_seldom
 from ingest.errors import UserError
 from ingest.importers.base import Array, ArrayImporter, Importer, ImportOptions, Item
+from ingest.processes import CONTEXT, WorkerError, follow_parent, in_order
 from ingest.stream import BLOCK, Block, Broken, CutError, iter_array, iter_blocks, read_block
-
-# a process that starts anew: DuckDB's and Arrow's threads do not survive a fork
-_CONTEXT = multiprocessing.get_context("spawn")
-_AHEAD = 2
-"""Blocks in flight beyond one for each process."""
 
 
 def read_batches(
@@ -59,56 +48,90 @@ def read_batches(
 def _in_blocks(
     export: Export, importer: ArrayImporter, source: str, workers: int
 ) -> Iterator[Batch]:
-    before = 0
-    with ProcessPoolExecutor(workers, _CONTEXT, initializer=_begin, initargs=(importer,)) as pool:
-        try:
-            for array in importer.arrays(export):
-                for batch in _array_in_blocks(pool, array, importer, source, workers):
-                    batch.position = min(before + array.member.position, export.size)
+    arrays = importer.arrays(export)
+    given_up: set[int] = set()  # arrays that are read on from a bad cut without guesses
+    results = in_order(_BlockReader(importer, source), _blocks(arrays, given_up), workers)
+    try:
+        with contextlib.closing(results):
+            for number, offset, found in results:
+                if number in given_up:
+                    continue
+                made: Iterable[Batch] | None = found
+                if made is None:
+                    given_up.add(number)
+                    made = batches(_from(arrays[number], importer, offset), source)
+                for batch in made:
+                    batch.position = export.position
                     yield batch
-                before += array.member.size
-        except BrokenProcessPool:
-            raise UserError(
-                f"{export.path}: a process that read it was ended from outside",
-                "it may have run out of memory; nothing was stored, try --workers 1",
-            ) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    except WorkerError:
+        raise UserError(
+            f"{export.path}: a process that read it was ended from outside",
+            "it may have run out of memory; nothing was stored, try --workers 1",
+        ) from None
 
 
-def _array_in_blocks(
-    pool: ProcessPoolExecutor, array: Array, importer: ArrayImporter, source: str, workers: int
-) -> Iterator[Batch]:
-    name = array.member.name
-    pending: deque[tuple[int, Future[list[Batch] | None]]] = deque()
-    with array.member.open() as file:
-        path = _plain(file)
-        for block in chain(iter_blocks(file, array.path, block=BLOCK), [None]):
-            if isinstance(block, Broken):
-                yield from batches([importer.item(name, block)], source)
-                return
-            if block is not None:
-                sent = block._replace(data=b"") if path else block
-                place = (path, len(block.data)) if path else None
-                pending.append((block.offset, pool.submit(_read_one, name, sent, place, source)))
-            while pending and (block is None or len(pending) >= workers + _AHEAD):
-                offset, future = pending.popleft()
-                found = future.result()
-                if found is None:
-                    # not an end of an element, or damage: from here on without guesses
-                    for _, waiting in pending:
-                        waiting.cancel()
-                    yield from batches(_from(array, importer, offset), source)
-                    return
-                yield from found
+class _Sent(NamedTuple):
+    """A block on its way to a process.
+
+    Attributes:
+        array: number of its array.
+        name: of the file, as shown.
+        block: without data if they are to be read from a file.
+        path: that file.
+        length: bytes of the data.
+    """
+
+    array: int
+    name: str
+    block: Block | Broken
+    path: Path | None = None
+    length: int = 0
 
 
-def _plain(file: BinaryIO) -> str | None:
-    """The path of a stream that is a file as it is, which another process may open, too."""
-    if isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO):
-        return str(file.name)
-    return None
+def _blocks(arrays: Sequence[Array], given_up: set[int]) -> Iterator[_Sent]:
+    """The blocks of all arrays but of those given up meanwhile."""
+    for number, array in enumerate(arrays):
+        name = array.member.name
+        with array.member.open() as file:
+            path = plain_path(file)
+            for block in iter_blocks(file, array.path, block=BLOCK):
+                if number in given_up:
+                    break
+                if path is None or isinstance(block, Broken):
+                    yield _Sent(number, name, block)
+                else:
+                    yield _Sent(number, name, block._replace(data=b""), path, len(block.data))
+
+
+class _BlockReader:
+    """Makes batches of a block, in any process.
+
+    Args:
+        importer: of the export.
+        source: sha256 of the export.
+    """
+
+    def __init__(self, importer: ArrayImporter, source: str) -> None:
+        self._importer = importer
+        self._source = source
+
+    def __call__(self, sent: _Sent) -> tuple[int, int, list[Batch] | None]:
+        """Number of the array, offset of the block, and its batches; None if it is badly cut."""
+        collect_seldom()
+        block = sent.block
+        place = sent.array, block.offset
+        if isinstance(block, Broken):
+            return *place, list(batches([self._importer.item(sent.name, block)], self._source))
+        if sent.path is not None:
+            with sent.path.open("rb", buffering=0) as file:
+                file.seek(block.offset)
+                block = block._replace(data=file.read(sent.length))
+        elements = read_block(block, self._importer.decode)
+        items = (self._importer.item(sent.name, each) for each in elements)
+        try:
+            return *place, list(batches(items, self._source))
+        except CutError:
+            return *place, None
 
 
 def _from(array: Array, importer: ArrayImporter, offset: int) -> Iterator[Item]:
@@ -119,44 +142,10 @@ def _from(array: Array, importer: ArrayImporter, offset: int) -> Iterator[Item]:
                 yield importer.item(array.member.name, element)
 
 
-def _begin(importer: ArrayImporter) -> None:
-    """Make a fresh process a reader of one importer's blocks."""
-    global _reader  # noqa: PLW0603 - a pool's process has no other place for what it keeps
-    _end_with_parent()
-    collect_seldom()
-    _reader = importer
-
-
-_reader: ArrayImporter
-
-
-def _read_one(
-    name: str, block: Block, place: tuple[str, int] | None, source: str
-) -> list[Batch] | None:
-    """The batches of a block; None if it is not one whole run of elements.
-
-    Args:
-        name: of the file, as shown.
-        block: without data if they are to be read from a file.
-        place: that file's path and the length of the data.
-        source: sha256 of the export.
-    """
-    if place is not None:
-        path, length = place
-        with Path(path).open("rb", buffering=0) as file:
-            file.seek(block.offset)
-            block = block._replace(data=file.read(length))
-    elements = read_block(block, _reader.decode)
-    try:
-        return list(batches((_reader.item(name, each) for each in elements), source))
-    except CutError:
-        return None
-
-
 def _beside(path: Path, importer: Importer, options: ImportOptions, source: str) -> Iterator[Batch]:
     """Read an export in another process while the batches before are written."""
-    here, there = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(
+    here, there = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(
         target=_send, args=(there, path, importer, options, source), daemon=True
     )
     process.start()
@@ -192,7 +181,9 @@ class _End:
 def _send(
     to: Connection, path: Path, importer: Importer, options: ImportOptions, source: str
 ) -> None:
-    _end_with_parent()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    follow_parent(parent.join)
     collect_seldom()
     error: UserError | None = None
     try:
@@ -203,16 +194,3 @@ def _send(
     except UserError as caught:
         error = caught
     to.send(_End(error))
-
-
-def _end_with_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it does, however it does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()

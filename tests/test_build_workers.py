@@ -11,8 +11,8 @@ import pytest
 from made import jsonl, record
 
 from dataset.manifest import list_versions
-from dataset.workers import WorkerError, in_order
 from ingest.load import import_export
+from ingest.processes import WorkerError, in_order
 from ingest.store import open_store
 from ingest.workspace import Workspace
 
@@ -136,3 +136,16 @@ def same(item: int) -> int:
 
 def test_what_comes_out_is_in_order():
     assert list(in_order(same, range(40), 3)) == list(range(40))
+
+
+def big(item: int) -> bytes:
+    return bytes([item]) * (16 << 20)  # far more than a pipe takes at once
+
+
+def test_leaving_early_does_not_wait_for_results_that_never_come():
+    for _ in range(4):
+        results = in_order(big, range(50), 2)
+        assert next(results)[0] == 0
+        started = time.monotonic()
+        results.close()
+        assert time.monotonic() - started < 20
