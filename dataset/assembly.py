@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from dataset.flow import Flow, Noted, Progress, Tally, Watch
+from dataset.flow import Flow, Noted, Progress, Stopwatch, Tally, Watch
 from dataset.manifest import DatasetSpec, StepReport
 from dataset.placement import Placement
 from dataset.preference import WHOLE, Pairing, whole_pairs
@@ -63,7 +63,7 @@ class Assembly:
         self._whole = Tally(WHOLE)
         self.source = Source(store, spec.where, on_progress, rows_of)
         self.placement = Placement(spec.split, spec.seed, context.stand_ins, self.source.selected())
-        self._split_seconds = 0.0
+        self._split_time = Stopwatch()
         self._started = time.perf_counter()
 
     def placed(self, scratch: Path) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
@@ -79,13 +79,11 @@ class Assembly:
                 yield from map(self._timed_place, frames)
                 return
             for frame in frames:
-                started = time.process_time()
-                self.placement.observe(frame)
-                self._split_seconds += time.process_time() - started
+                with self._split_time.running():
+                    self.placement.observe(frame)
                 spool.write(frame)
-            started = time.process_time()
-            self.placement.settle(spool)
-            self._split_seconds += time.process_time() - started
+            with self._split_time.running():
+                self.placement.settle(spool)
             yield from map(self._timed_place, spool)
 
     def reports(self) -> list[StepReport]:
@@ -101,8 +99,8 @@ class Assembly:
         total: dict[str, float] = {}
         for tally in self.flow.tallies:
             name = tally.report.name  # a step may stand in a spec twice
-            total[name] = total.get(name, 0.0) + tally.seconds
-        total["split"] = self._split_seconds
+            total[name] = total.get(name, 0.0) + tally.time.seconds
+        total["split"] = self._split_time.seconds
         total["build"] = time.perf_counter() - self._started
         return {name: round(seconds, 3) for name, seconds in total.items()}
 
@@ -138,7 +136,5 @@ class Assembly:
                 yield result.frame
 
     def _timed_place(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-        started = time.process_time()
-        found = self.placement.place(frame)
-        self._split_seconds += time.process_time() - started
-        return found
+        with self._split_time.running():
+            return self.placement.place(frame)

@@ -4,6 +4,7 @@ Neighbouring parallel steps are done together, by several processes if asked. Be
 must have seen every row, the rows go to disk and come back.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -28,6 +29,26 @@ Watch = Callable[[int, pl.DataFrame, StepResult], None]
 """Called with a step's number, a batch before it and what it made of it."""
 
 
+class Stopwatch:
+    """CPU seconds of this process, summed over blocks.
+
+    Attributes:
+        seconds: so far.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Count while the block runs."""
+        started = time.process_time()
+        try:
+            yield
+        finally:
+            self.seconds += time.process_time() - started
+
+
 class Noted(NamedTuple):
     """What a step said of a batch, and the CPU seconds it took."""
 
@@ -42,13 +63,13 @@ class Tally:
 
     def __init__(self, name: str) -> None:
         self.report = StepReport(name=name, rows_in=0, kept=0)
-        self.seconds = 0.0
+        self.time = Stopwatch()
         self.examples: dict[str, list[Example]] = {}
 
     def add(self, noted: Noted) -> None:
         """Add a batch."""
         self.report = self.report.plus(noted.report)
-        self.seconds += noted.seconds
+        self.time.seconds += noted.seconds
         for example in noted.examples:
             shown = self.examples.setdefault(example.reason, [])
             if len(shown) < EXAMPLES:
@@ -69,10 +90,10 @@ class Fold:
         for at, step in enumerate(self.steps):
             if not len(frame):
                 break
-            started = time.process_time()
-            result = step.apply(frame)
-            seconds = time.process_time() - started
-            noted.append(Noted(result.report, seconds, result.examples, result.removed))
+            clock = Stopwatch()
+            with clock.running():
+                result = step.apply(frame)
+            noted.append(Noted(result.report, clock.seconds, result.examples, result.removed))
             if self.watch is not None:
                 self.watch(at, frame, result)
             frame = result.frame
@@ -161,17 +182,15 @@ class Flow:
         self, frames: Iterator[pl.DataFrame], number: int, scratch: Path
     ) -> Iterator[pl.DataFrame]:
         step = cast(TwoPassStep, self.steps[number])
-        tally = self.tallies[number]
+        clock = self.tallies[number].time
         with Spool(scratch / f"{number}.arrow") as spool:
             for frame in frames:
-                started = time.process_time()
-                step.observe(frame)
-                tally.seconds += time.process_time() - started
+                with clock.running():
+                    step.observe(frame)
                 spool.write(frame)
-            started = time.process_time()
             if isinstance(step, SettlingStep):
-                step.settle(spool)
-            tally.seconds += time.process_time() - started
+                with clock.running():
+                    step.settle(spool)
             workers = self._workers if step.parallel else 1
             yield from self._fused(self._again(spool, step), [number], workers, digest=False)
 

@@ -219,6 +219,15 @@ class FileInfo(_Value):
     sha256: str = Field(description="hex digest of the bytes")
     bytes: int = Field(description="size")
 
+    @classmethod
+    def of(cls, file: Path) -> "FileInfo":
+        """What there is to say of a file."""
+        return cls(sha256=sha256_file(file), bytes=file.stat().st_size)
+
+    def matches(self, file: Path) -> bool:
+        """Whether an existing file is this one; its size is looked at first."""
+        return file.stat().st_size == self.bytes and sha256_file(file) == self.sha256
+
 
 class DatasetVersion(_Value):
     """A sealed version: the content of ``manifest.json`` plus where it lies."""
@@ -305,7 +314,7 @@ class DatasetVersion(_Value):
             file = self.path / name
             if not file.is_file():
                 raise VersionError(f"{file}: missing", _AGAIN)
-            if file.stat().st_size != info.bytes or sha256_file(file) != info.sha256:
+            if not info.matches(file):
                 raise VersionError(f"{file}: differs from {MANIFEST}", _AGAIN)
 
 

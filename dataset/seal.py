@@ -1,7 +1,5 @@
 """Rows into the files of a version: the same rows give the same bytes, however they arrive."""
 
-import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +7,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dataset.fingerprint import Fingerprint
 from dataset.flow import DIGEST
 from dataset.manifest import SPLITS, FileInfo, SplitCounts
 from dataset.rows import ROW_SCHEMA, message_columns
-from ingest.files import sha256_file
 
 ROW_GROUP = 2048
 """Rows of a row group, unless they are long."""
@@ -37,6 +35,7 @@ class VersionWriter:
         self._data = folder / "data"
         self._data.mkdir(parents=True)
         self._splits: dict[str, _SplitWriter] = {}
+        self._fingerprint = Fingerprint()
 
     def write(self, frame: pl.DataFrame, splits: pl.Series) -> None:
         """Add rows.
@@ -48,7 +47,8 @@ class VersionWriter:
         for name in SPLITS:
             part = frame.filter(splits == name)
             if len(part):
-                self._split(name).write(part)
+                self._fingerprint.add(name, b"".join(part[DIGEST]))
+                self._split(name).write(part.drop(DIGEST))
 
     def close(self) -> tuple[dict[str, SplitCounts], dict[str, FileInfo], str]:
         """Finish the files.
@@ -57,17 +57,13 @@ class VersionWriter:
             Counts by split, files by path relative to the folder, and the fingerprint.
         """
         self._split("train")  # a version always has one
-        counts, files, digest = {}, {}, hashlib.sha256()
+        counts, files = {}, {}
         for name in SPLITS:
             if (split := self._splits.get(name)) is not None:
                 split.close()
-                info = FileInfo(sha256=sha256_file(split.file), bytes=split.file.stat().st_size)
-                files[f"data/{split.file.name}"] = info
+                files[f"data/{split.file.name}"] = FileInfo.of(split.file)
                 counts[name] = split.counts
-        for name in sorted(self._splits):
-            for line in self._splits[name].sorted_digests():
-                digest.update(f"{name} {line}\n".encode())
-        return counts, files, digest.hexdigest()
+        return counts, files, self._fingerprint.hexdigest()
 
     def abandon(self) -> None:
         """Let go of the files, which are of no use then."""
@@ -87,7 +83,6 @@ class _SplitWriter:
         self._schema = schema
         self._columns = message_columns(schema)
         self._conversations = self._messages = self._assistant = 0
-        self._digests: list[bytes] = []
         self._waiting: list[pl.DataFrame] = []
         self._rows = self._bytes = 0
         # content-defined chunks: after a change, most pages are cut where they were cut before, and
@@ -105,8 +100,6 @@ class _SplitWriter:
         )
 
     def write(self, frame: pl.DataFrame) -> None:
-        self._digests.append(b"".join(frame[DIGEST]))
-        frame = frame.drop(DIGEST)
         self._count(frame)
         sizes = np.cumsum(sum(_text_bytes(frame[name]) for name in self._columns))
         start, before = 0, 0
@@ -127,12 +120,6 @@ class _SplitWriter:
 
     def abandon(self) -> None:
         self._writer.close()
-
-    def sorted_digests(self) -> Iterator[str]:
-        digests = np.frombuffer(b"".join(self._digests), dtype="S32")
-        packed = np.sort(digests).tobytes()
-        for at in range(0, len(packed), 32):
-            yield packed[at : at + 32].hex()
 
     def _flush(self) -> None:
         if self._rows:

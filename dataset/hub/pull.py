@@ -4,7 +4,6 @@ Files come into a hidden folder that gets its name when every size, every sha256
 are right. A pull that stops leaves that folder; the next one fetches what is missing in it.
 """
 
-import hashlib
 import re
 import shutil
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ import orjson
 import pyarrow as pa
 from pydantic import SecretStr, ValidationError
 
+from dataset.fingerprint import Fingerprint
 from dataset.hub.client import Hub
 from dataset.hub.errors import HubError, UntrustedError, explain
 from dataset.hub.retry import Patience
 from dataset.manifest import MANIFEST, DatasetVersion, FileInfo, open_version
-from dataset.rows import row_hash
-from ingest.files import sha256_file
+from dataset.rows import row_digest
 from ingest.workspace import Workspace, make_folder
 
 _DATA = re.compile(r"data/[a-z]+-[\w-]+\.parquet")
@@ -179,7 +178,7 @@ def _fetch(hub: Hub, path: str, info: FileInfo, commit: str, hidden: Path) -> in
 
 
 def _is_right(file: Path, info: FileInfo) -> bool:
-    return file.is_file() and file.stat().st_size == info.bytes and sha256_file(file) == info.sha256
+    return file.is_file() and info.matches(file)
 
 
 def _check_rows(version: DatasetVersion, hub: Hub) -> None:
@@ -197,17 +196,15 @@ def _check_rows(version: DatasetVersion, hub: Hub) -> None:
 
 
 def _fingerprint(version: DatasetVersion) -> tuple[str, dict[str, int]]:
-    """The fingerprint, as docs/design/fingerprint.md defines it, and the rows of each split."""
-    lines: list[str] = []
+    """The fingerprint of the rows, and how many each split has."""
+    fingerprint = Fingerprint()
     counts: dict[str, int] = {}
     for split in version.splits:
-        before = len(lines)
-        lines += [f"{split} {row_hash(row)}\n" for row in version.rows(split)]
-        counts[split] = len(lines) - before
-    digest = hashlib.sha256()
-    for line in sorted(lines):
-        digest.update(line.encode())
-    return digest.hexdigest(), counts
+        counts[split] = 0
+        for row in version.rows(split):
+            fingerprint.add(split, row_digest(row))
+            counts[split] += 1
+    return fingerprint.hexdigest(), counts
 
 
 def _seal(version: DatasetVersion, there: Path) -> DatasetVersion:
