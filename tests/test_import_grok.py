@@ -125,7 +125,9 @@ def test_grk5_two_backend_files_are_an_error_that_names_them(tmp_path):
 def test_grk6_files_of_the_account_are_never_opened(tmp_path, monkeypatch, as_zip):
     opened: list[str] = []
     real = Member.open
-    monkeypatch.setattr(Member, "open", lambda self: opened.append(self.base) or real(self))
+    monkeypatch.setattr(
+        Member, "open", lambda self, **how: opened.append(self.base) or real(self, **how)
+    )
     members = {
         "ttl/30d/export_data/0a/prod-grok-backend.json": export(response("a")),
         "ttl/30d/export_data/0a/prod-mc-auth-mgmt-api.json": export(response("canary")),
