@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from dataset.redact.finding import PLACEHOLDER
+from dataset.redact.written import PLACEHOLDER
 
 Row = Mapping[str, Any]
 

@@ -17,11 +17,12 @@ from dataset.build import build
 from dataset.manifest import DatasetSpec, StepSpec
 from dataset.redact.detect import find
 from dataset.redact.engine import load_engine
-from dataset.redact.finding import PLACEHOLDER, Finders
+from dataset.redact.finding import Finders
 from dataset.redact.json_text import change_json, values
 from dataset.redact.names import tokens_of
 from dataset.redact.people import Known, PeopleFinder
 from dataset.redact.replace import Placeholders, redact_text, redact_tools, redact_value
+from dataset.redact.written import PLACEHOLDER
 from dataset.steps.redact import Redact
 from ingest.errors import UserError
 from ingest.message import Conversation, Message, ToolCall

@@ -18,11 +18,12 @@ from dataset.manifest import SPLITS, DatasetVersion, StepReport, StepSpec
 from dataset.preference import as_conversations
 from dataset.redact.check_patterns import KINDS, left_in
 from dataset.redact.conversation import Talk
-from dataset.redact.finding import PERSON, PLACEHOLDER
+from dataset.redact.finding import PERSON
 from dataset.redact.fold import fold_text
 from dataset.redact.names import GENERIC, is_name
 from dataset.redact.table import Talks
 from dataset.redact.word_lists import WORD_NAMES
+from dataset.redact.written import PLACEHOLDER
 from ingest.errors import UserError
 from ingest.store import Store, open_store
 from ingest.workspace import Workspace

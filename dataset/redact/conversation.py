@@ -9,10 +9,11 @@ from dataset.redact.endings import languages_of
 from dataset.redact.finding import PERSON, Find, Finders, Write
 from dataset.redact.fold import fold_text
 from dataset.redact.json_text import Change
-from dataset.redact.people import PeopleFinder, PersonSpan
+from dataset.redact.people import PeopleFinder, PersonSpan, nameless
 from dataset.redact.replace import Placeholders, redact_text, redact_tools, redact_value
 
 _SAMPLE = 4000
+_MAY_BE_JSON = "{[ \n"
 
 
 class Said(NamedTuple):
@@ -24,6 +25,7 @@ class Said(NamedTuple):
         content: the visible text.
         reasoning: thinking apart from it.
         arguments: of each tool call.
+        quiet: whether it is known that detectors find nothing in ``content``.
     """
 
     role: str
@@ -31,6 +33,7 @@ class Said(NamedTuple):
     content: str | None
     reasoning: str | None
     arguments: tuple[str, ...]
+    quiet: bool = False
 
 
 class Talk(NamedTuple):
@@ -100,6 +103,7 @@ class _Redaction:
         self._removals: list[Removal] = []
         self._names: dict[str, tuple[str, list[Change]]] = {}
         self._finders = Finders(redactor.find, self._people, redactor.write, redactor.keep)
+        self._nameless = nameless(redactor.finders, list(_written(talk)))
 
     def run(self) -> tuple[Talk, list[Removal]]:
         talk = self._talk
@@ -117,7 +121,9 @@ class _Redaction:
         name = said.name
         if name is not None and said.role != "tool":
             name = self._name(at, "name", name)
-        content = self._text(at, "content", said.content)
+        content = said.content
+        if not said.quiet or content not in self._nameless or content[0] in _MAY_BE_JSON:
+            content = self._text(at, "content", content)
         reasoning = self._text(at, "reasoning", said.reasoning)
         arguments = tuple(
             [
@@ -137,7 +143,7 @@ class _Redaction:
         if not text:
             return text
         # results of tools, and what people paste, may be JSON
-        redact = redact_value if field == "content" and text[0] in "{[ \n" else redact_text
+        redact = redact_value if field == "content" and text[0] in _MAY_BE_JSON else redact_text
         return self._note(at, field, redact(text, self._finders, self._placeholders))
 
     def _name(self, at: int | None, field: str, name: str) -> str:
@@ -163,6 +169,8 @@ class _Redaction:
 
     def _people(self, text: str) -> list[PersonSpan]:
         found: list[PersonSpan] = []
+        if text in self._nameless:
+            return found
         for finder in self._redactor.finders:
             found += finder.find(text, self._spoken)
         return found
@@ -181,6 +189,12 @@ class _Redaction:
                 sample.append(said.content[:_SAMPLE])
                 length += len(sample[-1])
         return languages_of(fold_text(" ".join(sample)))
+
+
+def _written(talk: Talk) -> Iterator[str]:
+    """What people wrote, without names and what is JSON for sure."""
+    fields = ((said.content, said.reasoning) for said in talk.messages)
+    return filter(None, (talk.title, *chain(*fields)))
 
 
 def _texts(talk: Talk) -> Iterator[str]:

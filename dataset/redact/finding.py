@@ -6,12 +6,10 @@ from typing import NamedTuple
 
 from dataset.redact.people import PersonSpan
 from dataset.redact.span import Span
+from dataset.redact.written import PLACEHOLDER
 
 PERSON = "person"
 """The kind of names."""
-
-PLACEHOLDER = re.compile(r"\[([A-Z][A-Z0-9_]*)_(\d+)\]|(?<![^\W_])Person_\d+")
-"""What redaction writes, except realistic names."""
 
 Find = Callable[[str], list[Span]]
 FindPeople = Callable[[str], list[PersonSpan]]

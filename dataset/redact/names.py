@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from dataset.redact.cjk import cjk_parts
 from dataset.redact.fold import fold_text, without_marks
 from dataset.redact.scripts import UNSPACED, Script, script_of
+from dataset.redact.written import PLACEHOLDER
 
 Part = Literal["full", "given", "family", "handle"]
 
@@ -62,7 +63,6 @@ ba ma llm llb mla iia pmp
 """).split()
 )
 
-_PLACEHOLDER = re.compile(r"Person_\d+$|\[[A-Z][A-Z_]*_\d+\]$")
 _QUOTED = re.compile(r"[\"“”„«»'‘’]([^\"“”„«»‘’']{2,40})[\"“”„«»'‘’]")
 _BRACKETS = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]?")
 _SIDES = re.compile(r"\s*[|•·–—/]\s*|\s+[-~]\s+|\s*[:;]\s")
@@ -94,7 +94,7 @@ class Token(NamedTuple):
 def is_name(name: str) -> bool:
     """Whether a name says who somebody is: not empty, not a placeholder, not "user"."""
     plain = name.strip()
-    return bool(plain) and not _PLACEHOLDER.match(plain) and fold_text(plain) not in GENERIC
+    return bool(plain) and not PLACEHOLDER.fullmatch(plain) and fold_text(plain) not in GENERIC
 
 
 def id_token(text: str) -> tuple[Token, ...]:

@@ -8,8 +8,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from dataset.redact.finding import PLACEHOLDER, Finders, Found, found_in
+from dataset.redact.finding import Finders, Found, found_in
 from dataset.redact.json_text import Change, Changed, change_json, is_fixed, is_json, values
+from dataset.redact.written import PLACEHOLDER
 
 _SAME_WHEN_SPACED = frozenset({"phone", "card", "iban", "national_id"})
 _NOT_PLAIN = re.compile(r"[\W_]+")

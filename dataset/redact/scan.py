@@ -42,7 +42,7 @@ _DOT_WORDS = frozenset(
     for left, right in (("", ""), ("(", ")"), ("[", "]"))
 )
 # passwords and codes may be said without a colon or an equals sign: "the PIN is ..."
-_SAID = (
+SAID = (
     _DOT_WORDS
     | frozenset(
         word + right
@@ -137,7 +137,7 @@ class Scan:
             signs |= Sign.PUNCTUATION
         if _names_secret(lower, words, marked=marked, ascii_only=ascii_only):
             signs |= Sign.NAMED_SECRET
-        said = _NOTHING if _SAID.isdisjoint(words) else _SAID.intersection(words)
+        said = _NOTHING if SAID.isdisjoint(words) else SAID.intersection(words)
         if said - _DOT_WORDS:
             signs |= Sign.NAMED_SECRET
         if "@" in text or "%40" in text or said & _DOT_WORDS or _has_bracketed_at(lower):

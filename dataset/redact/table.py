@@ -3,7 +3,7 @@
 Only the columns of texts are taken out of Arrow, and only those that changed are put back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import polars as pl
@@ -19,18 +19,27 @@ class Talks:
 
     Args:
         frame: (conversations,) schema ``ROW_SCHEMA``.
+        quiet: says of texts, null among them, whether detectors find nothing in them. Without it
+            nobody knows.
 
     Attributes:
         ids: of the conversations.
     """
 
-    def __init__(self, frame: pl.DataFrame) -> None:
+    def __init__(
+        self, frame: pl.DataFrame, quiet: Callable[[pl.Series], pl.Series] | None = None
+    ) -> None:
         self._table = frame.to_arrow().cast(ROW_SCHEMA).combine_chunks()
         self._messages = _one(self._table["messages"])
         flat = self._messages.flatten()
         self._fields: dict[str, list[Any]] = {
             name: flat.field(name).to_pylist() for name in ("role", "name", "content", "reasoning")
         }
+        self._quiet: list[bool] = (
+            quiet(cast(pl.Series, pl.from_arrow(flat.field("content")))).to_list()
+            if quiet
+            else [False] * len(flat)
+        )
         self._calls = flat.field("tool_calls")
         self._arguments: list[str] = self._calls.flatten().field("arguments").to_pylist()
         self._own: dict[str, list[Any]] = {
@@ -54,6 +63,7 @@ class Talks:
                 fields["content"][each],
                 fields["reasoning"][each],
                 tuple(arguments[calls[each] : calls[each + 1]]),
+                self._quiet[each],
             )
             for each in range(self._starts[at], self._starts[at + 1])
         ]

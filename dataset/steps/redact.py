@@ -19,6 +19,7 @@ from dataset.redact.names import Token, is_name
 from dataset.redact.people import Known, PeopleFinder, PersonSpan
 from dataset.redact.roster import Roster, load_roster
 from dataset.redact.scripts import script_of
+from dataset.redact.sieve import quiet
 from dataset.redact.span import DEFAULT_KINDS, KINDS, Span
 from dataset.redact.surrogates import Surrogates
 from dataset.redact.table import Talks
@@ -132,7 +133,9 @@ class Redact:
 
     def apply(self, frame: pl.DataFrame) -> StepResult:
         """See the class."""
-        talks = Talks(frame)
+        # patterns of the spec and engines may find something in any text
+        only_detectors = not self._patterns and self._engine is None
+        talks = Talks(frame, quiet if only_detectors else None)
         kinds: Counter[str] = Counter()
         rows: list[tuple[Any, ...]] = []
         hashes: dict[str, str] = {}

@@ -1,0 +1,6 @@
+"""What redaction writes in place of what it finds. Nothing of this is ever taken for a find."""
+
+import re
+
+PLACEHOLDER = re.compile(r"\[([A-Z][A-Z0-9_]*)_(\d+)\]|(?<![^\W_])Person_\d+")
+"""``[EMAIL_1]``, whose kind is the first group, and ``Person_7``; invented names are not told."""
