@@ -17,7 +17,7 @@ from typing import NamedTuple
 from dataset.holding import versions_holding
 from dataset.hub.record import read_pushes
 from dataset.manifest import DatasetVersion
-from dataset.site import sweep
+from dataset.site import BUILDING, PULLING, sweep
 from dataset.taint import Taint, TaintedVersion, add_taint
 from dataset.traces import erase_people, erase_traces
 from ingest.erasure import Stored, holds, names_word
@@ -286,11 +286,11 @@ def _foreseen(copy: Holding) -> Erased:
 
 
 def _sweep(workspace: Workspace) -> None:
-    """Remove half copies and versions of processes that died: the store is open here alone."""
+    """Remove half copies and half versions of processes that died: the store is open here alone."""
     for part in workspace.raw.glob(".*.part"):
         part.unlink()
     for folder in (workspace.datasets, *workspace.datasets.glob("*/")):
-        sweep(folder)
+        sweep(folder, BUILDING, PULLING)
 
 
 def _erase_copy(copy: Holding, found: _Found) -> Erased:

@@ -352,8 +352,8 @@ def list_versions(workspace: Workspace, name: str | None = None) -> list[Dataset
     versions = [
         open_version(file.parent)
         for file in workspace.datasets.glob(f"*/*/{MANIFEST}")
-        # a hidden folder is a build that died before it got its name
-        if name in (None, file.parent.parent.name) and not file.parent.name.startswith(".")
+        # a hidden folder is a build or a pull that stopped before it got its name
+        if name in (None, file.parts[-3]) and not any(p.startswith(".") for p in file.parts[-3:])
     ]
     return sorted(versions, key=lambda version: (version.created_at, version.fingerprint))
 

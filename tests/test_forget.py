@@ -138,11 +138,13 @@ def test_rewriting_keeps_every_row_of_every_table(workspace, tmp_path):
 def test_what_dead_processes_left_goes_too(workspace, tmp_path):
     put(workspace, tmp_path / "conversations.json", talks(1, 2))
     left = [workspace.raw / ".x.zst.abc.part", workspace.home / "store.duckdb.tmp" / "spill",
-            workspace.datasets / "d" / ".building-dead" / "0.arrow"]  # fmt: skip
+            workspace.datasets / "d" / ".building-dead" / "0.arrow",
+            workspace.datasets / ".pulling-0123" / "x.parquet"]  # fmt: skip
     for file in left:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(SECRET)
-    (left[-1].parent / "lock").touch()
+    for site in left[-2:]:
+        (site.parent / "lock").touch()
     erase(workspace, matching=SECRET)
     assert holding(workspace.home, SECRET) == []
 

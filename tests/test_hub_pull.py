@@ -1,6 +1,8 @@
 """Fetching a version: exactly what was pushed, or nothing."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,6 +106,40 @@ def test_a_pull_goes_on_where_it_stopped(hub, here, version):
     report = fetched(hub, here)
     assert hub.calls("cdn") == got + 2
     assert report.bytes_received < sum(info.bytes for info in version.files.values())
+
+
+PULL = """
+import os, signal, sys
+from pathlib import Path
+from pydantic import SecretStr
+from huggingface_hub import constants
+from dataset.hub import pull as module
+from ingest.workspace import Workspace
+repo, home, token, endpoint = sys.argv[1:]
+check = module._fetch
+def fetch(*given):
+    check(*given)
+    os.kill(os.getpid(), signal.SIGKILL)  # the first file is there, the second is not
+module._fetch = fetch
+module.pull(repo, Workspace(Path(home)), token=SecretStr(token), endpoint=endpoint)
+"""
+
+
+def test_what_a_killed_pull_left_is_cleared_by_the_next_of_another_commit(
+    hub, here, version, tmp_path
+):
+    killed = subprocess.run(
+        [sys.executable, "-c", PULL, REPO, str(here.home), TOKEN, hub.url],
+        check=False, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"},
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    (left,) = here.datasets.iterdir()
+    assert list(left.rglob("*.parquet"))
+    later = sealed(tmp_path / "later", 50)
+    push(later, REPO, Workspace(tmp_path / "later"), token=secret(), endpoint=hub.url)
+    fetched(hub, here)
+    assert [path.name for path in here.datasets.iterdir()] == ["d"]
 
 
 def test_the_token_stays_on_the_hubs_own_origin(hub, here, version):

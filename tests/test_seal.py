@@ -1,5 +1,6 @@
 """The files of a version: the same rows give the same bytes, in whatever batches they come."""
 
+import contextlib
 import itertools
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from step_ground import frame_of, talk
 from dataset import seal as seal_module
 from dataset.flow import with_digests
 from dataset.seal import VersionWriter
-from dataset.site import building_site, sweep
+from dataset.site import BUILDING, PULLING, SiteError, building_site, pulling_site, sweep
 from dataset.spool import Spool
 from ingest.message import Conversation, Message, ToolCall
 
@@ -95,6 +96,43 @@ def test_only_the_sites_of_dead_builds_are_cleared(tmp_path):
     long_ago = time.time() - 7200
     os.utime(old, (long_ago, long_ago))
     with building_site(tmp_path) as living:
-        assert sweep(tmp_path) == []
+        assert sweep(tmp_path, BUILDING) == []
         assert {each.name for each in tmp_path.iterdir()} == {".building-y", "version", living.name}
     assert {each.name for each in tmp_path.iterdir()} == {".building-y", "version"}
+
+
+def fail_to_pull(parent: Path, commit: str) -> None:
+    with contextlib.suppress(ZeroDivisionError), pulling_site(parent, commit) as site:
+        (site / "part").touch()
+        raise ZeroDivisionError
+
+
+def test_a_pull_that_failed_leaves_its_site_to_the_next_of_the_same_commit(tmp_path):
+    fail_to_pull(tmp_path, "c1")
+    with pulling_site(tmp_path, "c1") as site:
+        assert (site / "part").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pull_clears_what_dead_pulls_of_other_commits_left(tmp_path):
+    fail_to_pull(tmp_path, "c1")
+    with pulling_site(tmp_path, "c2") as living, pulling_site(tmp_path, "c3") as other:
+        assert sorted(tmp_path.iterdir()) == [living, other]
+        assert sweep(tmp_path, BUILDING, PULLING) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_pulls_of_a_commit_do_not_work_in_one_folder(tmp_path):
+    with (
+        pulling_site(tmp_path, "c1"),
+        pytest.raises(SiteError, match="another process"),
+        pulling_site(tmp_path, "c1"),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_build_leaves_pulls_that_can_go_on(tmp_path):
+    fail_to_pull(tmp_path, "c1")
+    with building_site(tmp_path):
+        assert (tmp_path / ".pulling-c1").is_dir()

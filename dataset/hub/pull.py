@@ -1,7 +1,8 @@
 """From a repository on the Hub to a sealed version in the workspace, checked down to its rows.
 
 Files come into a hidden folder that gets its name when every size, every sha256 and the fingerprint
-are right. A pull that stops leaves that folder; the next one fetches what is missing in it.
+are right. A pull that stops leaves that folder: the next pull of the same commit fetches what is
+missing in it, one of another commit removes it, as ``turnmill forget`` does.
 """
 
 import re
@@ -15,11 +16,12 @@ import pyarrow as pa
 from pydantic import SecretStr, ValidationError
 
 from dataset.fingerprint import Fingerprint
-from dataset.hub.client import Hub
+from dataset.hub.client import Hub, State
 from dataset.hub.errors import HubError, UntrustedError, explain
 from dataset.hub.retry import Patience
 from dataset.manifest import MANIFEST, DatasetVersion, FileInfo, open_version
 from dataset.rows import row_digest
+from dataset.site import pulling_site
 from ingest.workspace import Workspace, make_folder
 
 _DATA = re.compile(r"data/[a-z]+-[\w-]+\.parquet")
@@ -83,13 +85,27 @@ def pull(
 
     Raises:
         HubError: it is not there, is no version, or differs from its manifest.
+        SiteError: another process pulls the same.
     """
     hub = Hub(repo, token, endpoint, patience)
     named = _full_name(hub, revision)
     state = hub.state(named or "main")
     if state is None:
         raise HubError(f"{repo}: there is nothing at {named}", "see its tags on the Hub")
-    hidden = workspace.create().datasets / f".pulling-{state.head}"
+    try:
+        with pulling_site(workspace.create().datasets, state.head) as site:
+            return _pulled(hub, state, named, site, workspace)
+    except OSError as error:
+        found = explain(error, repo, hub.endpoint)
+        if found is None:
+            raise
+        raise found from None
+
+
+def _pulled(
+    hub: Hub, state: State, named: str | None, site: Path, workspace: Workspace
+) -> PullReport:
+    hidden = site / "version"
     make_folder(hidden)
     try:
         version = _manifest(hub, state.head, hidden, named)
@@ -97,21 +113,15 @@ def pull(
         if (there / MANIFEST).is_file():
             sealed = open_version(there)
             sealed.verify()
-            shutil.rmtree(hidden)
-            return PullReport(sealed, repo, state.head, state.private, 0)
+            return PullReport(sealed, hub.repo, state.head, state.private, 0)
         received = sum(
             _fetch(hub, path, info, state.head, hidden) for path, info in version.files.items()
         )
         _check_rows(version, hub)
-        return PullReport(_seal(version, there), repo, state.head, state.private, received)
+        return PullReport(_seal(version, there), hub.repo, state.head, state.private, received)
     except UntrustedError:
-        shutil.rmtree(hidden)
+        shutil.rmtree(site)
         raise
-    except OSError as error:
-        found = explain(error, repo, hub.endpoint)
-        if found is None:
-            raise
-        raise found from None
 
 
 def _full_name(hub: Hub, revision: str | None) -> str | None:
