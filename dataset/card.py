@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from dataset.manifest import SPLITS, DatasetVersion
+from dataset.preference import PAIRING, SIDES
 
 _SIZES = (("n<1K", 10**3), ("1K<n<10K", 10**4), ("10K<n<100K", 10**5), ("100K<n<1M", 10**6),
           ("1M<n<10M", 10**7), ("10M<n<100M", 10**8))  # fmt: skip
@@ -42,6 +43,10 @@ def split_files(version: DatasetVersion) -> dict[str, list[str]]:
     return found
 
 
+def _is_pairs(version: DatasetVersion) -> bool:
+    return version.spec.kind == "preference"
+
+
 def _front_matter(version: DatasetVersion) -> str:
     rows = sum(counts.conversations for counts in version.splits.values())
     size = next((name for name, limit in _SIZES if rows < limit), "n>100M")
@@ -53,6 +58,7 @@ def _front_matter(version: DatasetVersion) -> str:
         "tags:",
         "- conversational",
         "- turnmill",
+        *(["- preference"] if _is_pairs(version) else []),
         "size_categories:",
         f"- {size}",
         "configs:",
@@ -69,7 +75,7 @@ def _front_matter(version: DatasetVersion) -> str:
 def _head(version: DatasetVersion, repo: str) -> str:
     call = f'load_dataset("{repo}", revision="{version.fingerprint}")'
     rows = "Conversations, one a row"
-    if version.spec.kind == "preference":
+    if _is_pairs(version):
         rows = "Preference pairs, one a row (`prompt`, `chosen`, `rejected`)"
     return f"""# {version.name}
 
@@ -97,15 +103,16 @@ def _table(headings: list[str], rows: list[list[Any]]) -> str:
 
 
 def _splits(version: DatasetVersion) -> str:
-    is_pairs = version.spec.kind == "preference"
     rows = [
         [name, f"{counts.conversations:,}", f"{counts.messages:,}",
          f"{counts.assistant_messages:,}"]
         for name in SPLITS if (counts := version.splits.get(name)) is not None
     ]  # fmt: skip
     return "## Splits\n\n" + _table(
-        ["split", "pairs" if is_pairs else "conversations", "messages", "of the assistant"], rows
-    )
+        ["split", "pairs" if _is_pairs(version) else "conversations", "messages",
+         "of the assistant"],
+        rows,
+    )  # fmt: skip
 
 
 def _steps(version: DatasetVersion) -> str:
@@ -113,7 +120,12 @@ def _steps(version: DatasetVersion) -> str:
         return "## Steps\n\nNone.\n"
     rows = [[step.name, f"{step.rows_in:,}", f"{step.kept:,}", f"{step.rows_in - step.kept:,}",
              f"{step.changed:,}"] for step in version.steps]  # fmt: skip
-    return "## Steps\n\n" + _table(["step", "in", "kept", "dropped", "changed"], rows)
+    note = f"`{PAIRING}` counts conversations, what follows it counts pairs.\n\n"
+    return (
+        "## Steps\n\n"
+        + (note if _is_pairs(version) else "")
+        + _table(["step", "in", "kept", "dropped", "changed"], rows)
+    )
 
 
 def _lineage(version: DatasetVersion) -> str:
@@ -128,17 +140,19 @@ def _lineage(version: DatasetVersion) -> str:
 def _samples(version: DatasetVersion, count: int) -> str:
     split = next(iter(split_files(version)))
     rows = [row for row, _ in zip(version.rows(split), range(count), strict=False)]
-    shown = [
-        said["messages"] if list(said) == ["messages"] else said
-        for row in rows
-        for said in (
-            {
-                name: [{"role": each["role"], "content": each["content"]} for each in row[name]]
-                for name in ("messages", "prompt", "chosen", "rejected")
-                if name in row
-            },
-        )
-    ]
+    shown = [_pair(row) if _is_pairs(version) else _said(row["messages"]) for row in rows]
     # indented, not fenced: a message may hold a fence
     text = "\n\n".join(json.dumps(each, ensure_ascii=False, indent=2) for each in shown)
     return "## Samples\n\n" + "\n".join(f"    {line}" for line in text.splitlines()) + "\n"
+
+
+def _pair(row: dict[str, Any]) -> dict[str, Any]:
+    return {side: _said(row[side]) for side in SIDES}
+
+
+def _said(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What of messages is shown."""
+    return [
+        {key: each[key] for key in ("role", "content", "tool_calls") if each[key] is not None}
+        for each in messages
+    ]

@@ -8,6 +8,26 @@ import pyarrow.parquet as pq
 from dataset.card import split_files
 from dataset.manifest import DatasetVersion
 
+_ROW = {
+    "chat": "Conversations, one a row, with the roles and tool calls of each message.",
+    "preference": "Preference pairs, one a row: a better and a worse answer to one prompt.",
+}
+_COLUMN = {
+    "id": "of the row; the same in every version",
+    "importer": "format of the export that it comes from",
+    "title": "as the export has it",
+    "created_at": "when the conversation began, ISO 8601; with an offset only if a zone is known",
+    "participants": "names of those who take part",
+    "tools": "tools that could be called, as JSON text",
+    "messages": "the conversation, oldest first",
+    "content_hash": "sha256 of the conversation as it was imported",
+    "conversation": "id of the conversation that the pair comes from",
+    "source": "what says which answer is better: path, rating or pair",
+    "prompt": "messages before both answers",
+    "chosen": "messages of the better answer",
+    "rejected": "messages of the worse answer",
+}
+
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -63,7 +83,7 @@ def croissant(version: DatasetVersion, repo: str) -> dict[str, Any]:
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "name": version.name,
-        "description": "Conversations, one a row, with the roles and tool calls of each message.",
+        "description": _ROW[version.spec.kind],
         "license": "unknown",
         "url": f"https://huggingface.co/datasets/{repo}",
         "version": f"0.0.0+{version.fingerprint[:12]}",
@@ -98,8 +118,11 @@ def _record_set(version: DatasetVersion, path: str, split: str, part: int | None
         "@id": name,
         "name": name,
         "field": [
-            _field(f"{name}/{column.name}", column.name, column.type, _source(path, column.name))
-            for column in pq.read_schema(version.path / path)
+            {
+                **_field(f"{name}/{each.name}", each.name, each.type, _source(path, each.name)),
+                "description": _COLUMN[each.name],
+            }
+            for each in pq.read_schema(version.path / path)
         ],
     }
 

@@ -11,7 +11,7 @@ import pytest
 from hub_server import Hub, User, running
 from huggingface_hub import constants, file_download
 from huggingface_hub.utils import _http
-from made import gpt_export, gpt_talk
+from made import gpt_export, gpt_talk, jsonl
 from pydantic import SecretStr
 
 from dataset.build import build
@@ -70,3 +70,30 @@ def sealed(home: Path, count: int, *, name: str = "d", **spec: Any) -> DatasetVe
     with open_store(workspace.store) as store:
         import_export(export, store)
         return build(store, DatasetSpec(name=name, **shares), workspace)
+
+
+def sealed_pairs(home: Path, count: int) -> DatasetVersion:
+    """A version of this many preference pairs, some with calls of tools."""
+    workspace = Workspace(home).create()
+    export = home / "pairs.jsonl"
+    export.write_bytes(jsonl(*map(_pair, range(count))))
+    split = {"validation": 0.2, "test": 0.2}
+    with open_store(workspace.store) as store:
+        import_export(export, store)
+        return build(store, DatasetSpec(name="p", kind="preference", split=split), workspace)
+
+
+def _pair(number: int) -> dict[str, Any]:
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    looked = [
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": f"sent {number}", "tool_call_id": "c"},
+    ]
+    return {
+        "prompt": [{"role": "user", "content": f"Where is parcel {number}?"}],
+        "chosen": [
+            *(looked if number % 2 else []),
+            {"role": "assistant", "content": f"Parcel {number} was sent."},
+        ],
+        "rejected": [{"role": "assistant", "content": f"Wait for {number}."}],
+    }

@@ -19,6 +19,7 @@ from hub_ground import (
     Waits,
     hub_for_tests,
     sealed,
+    sealed_pairs,
     secret,
 )
 from hub_server import Hub
@@ -278,6 +279,20 @@ def test_load_dataset_gives_exactly_the_rows_of_the_tag(hub, version, tmp_path):
         done = loaded(hub, tmp_path / f"cache-{number}", each.fingerprint, TOKEN)
         assert done.returncode == 0, done.stderr[-2000:]
         assert json.loads(done.stdout) == {split: list(each.rows(split)) for split in each.splits}
+
+
+@pytest.mark.slow
+def test_load_dataset_gives_exactly_the_pairs_of_the_tag(hub, here, tmp_path):
+    pairs = sealed_pairs(tmp_path / "there", 30)
+    push(pairs, REPO, Workspace(tmp_path / "there"), token=secret(), endpoint=hub.url)
+    done = loaded(hub, tmp_path / "cache", pairs.fingerprint, TOKEN)
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = {split: list(pairs.rows(split)) for split in pairs.splits}
+    assert sum(map(len, rows.values())) == 30
+    assert json.loads(done.stdout) == rows
+    pulled = fetched(hub, here).version
+    assert pulled.spec.kind == "preference"
+    assert {split: list(pulled.rows(split)) for split in pulled.splits} == rows
 
 
 @pytest.mark.slow
