@@ -600,20 +600,65 @@ def lineage(
 def mask(
     source: Annotated[str, typer.Argument(help="A version, or a JSON lines file with messages.")],
     tokenizer: Annotated[str, typer.Option("--tokenizer", help="A folder or Hub id.")],
-    limit: Annotated[int, typer.Option(min=1, help="Conversations at the most.")] = 1,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Conversations at the most; 1, or 50 on a page."),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Of a version: train, validation or test.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page to this file instead.")
+    ] = None,
+    color: Annotated[
+        str, typer.Option("--color", help="auto (on a terminal, not with NO_COLOR), always, never.")
+    ] = "auto",
+    train_on: Annotated[
+        str, typer.Option("--train-on", help="What is trained: assistant, last or all.")
+    ] = "assistant",
+    max_length: Annotated[
+        int | None, typer.Option("--max-length", min=1, help="Show what lies beyond as cut off.")
+    ] = None,
     home: Home = None,
     json: AsJson = False,
 ) -> None:
-    """Show which tokens are trained, in colour."""
+    """Show which tokens are trained: in colour, as JSON, or as a page to keep."""
     from serve.commands import masks
     from serve.terminal import print_json
 
-    views = masks.views(source, tokenizer, _workspace(home), limit)
+    colors = masks.color_of(color)
+    policy = masks.policy_of(train_on, max_length)
+    views = masks.views(
+        source, tokenizer, _workspace(home), limit or (50 if html else 1), split=split,
+        policy=policy,
+    )  # fmt: skip
+    if html:
+        masks.write_page(html, views, title=source, tokenizer=tokenizer)
     if json:
         print_json([view.as_json() for view in views])
-    else:
-        for view in views:
-            masks.show(view)
+    elif not html:
+        masks.show(views, color=colors)
+    if any(view.refused for view in views):
+        raise typer.Exit(3)
+
+
+@app.command("check-template")
+def check_template(
+    tokenizer: Annotated[str, typer.Option("--tokenizer", help="A folder or Hub id.")],
+    template: Annotated[
+        Path | None,
+        typer.Option("--template", help="A Jinja file in place of the tokenizer's own template."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Try a chat template with probe conversations: is it trained exactly, and why not."""
+    from serve.commands import verdicts
+    from serve.terminal import print_json
+
+    verdict = verdicts.check(tokenizer, template)
+    print_json(verdicts.as_json(verdict)) if json else verdicts.show(verdict)
+    if verdict.verdict != "exact":
+        raise typer.Exit(3)
 
 
 @app.command()

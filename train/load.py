@@ -42,8 +42,13 @@ def resolve_base(ref: str, revision: str | None = None) -> tuple[Path, str | Non
     return folder, folder.name
 
 
-def load_tokenizer(ref: str, revision: str | None = None) -> Any:
+def load_tokenizer(ref: str, revision: str | None = None, *, with_template: bool = True) -> Any:
     """The tokenizer of a base model.
+
+    Args:
+        ref: a folder or a Hub id.
+        revision: on the Hub.
+        with_template: whether it must have a chat template.
 
     Raises:
         BaseError: as for :func:`resolve_base`; no tokenizer; no chat template.
@@ -55,7 +60,7 @@ def load_tokenizer(ref: str, revision: str | None = None) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, trust_remote_code=False, local_files_only=True
         )
-    if not tokenizer.chat_template:
+    if with_template and not tokenizer.chat_template:
         raise BaseError(
             f"{ref}: its tokenizer has no chat template",
             "choose an instruction-tuned model, or put a chat_template.jinja in its folder",

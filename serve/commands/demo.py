@@ -168,8 +168,7 @@ def _base(version: DatasetVersion, workspace: Workspace) -> Path:
 
 
 def _mask(version: DatasetVersion, base: str, workspace: Workspace) -> None:
-    (view,) = masks.views(version.ref, base, workspace, 1)
-    masks.show(view, terminal.err)
+    masks.show(masks.views(version.ref, base, workspace, 1), console=terminal.err)
 
 
 def _train(version: DatasetVersion, base: str, workspace: Workspace) -> Any:

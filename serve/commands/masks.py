@@ -1,73 +1,81 @@
-"""What ``turnmill mask`` does: which tokens are trained, in colour."""
+"""What ``turnmill mask`` does: which tokens are trained, in colour, as JSON or as a page."""
 
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
+from pathlib import Path
+from typing import cast, get_args
 
 from rich.console import Console
-from rich.text import Text
 
+from ingest.errors import UserError
 from ingest.workspace import Workspace
 from serve import terminal
-from serve.commands.datasets import load_chats
+from serve.masks import screen
+from serve.masks.screen import Color
+from serve.masks.source import conversations
+from serve.masks.view import MaskView, Policy, Viewer
 from train.load import load_tokenizer
-from train.render import mask_spans, render
-
-TRAINED = "bold green"
-CONTEXT = "dim"
+from train.spec import TrainOn
 
 
-@dataclass(frozen=True)
-class MaskView:
-    """One conversation as the trainer sees it.
+def color_of(word: str) -> Color:
+    """The word as a choice of colour.
 
-    Attributes:
-        tokens: text of each token; a token that is part of a character shows as U+FFFD.
-        loss_mask: 1 = trained.
-        pieces: (text, trained) for each run of tokens, decoded together so that characters that
-            take several tokens show whole.
+    Raises:
+        UserError: it is none.
     """
-
-    tokens: list[str]
-    loss_mask: list[int]
-    pieces: list[tuple[str, bool]]
-
-    def as_json(self) -> dict[str, Any]:
-        """The view in the shape of ``turnmill mask --json``."""
-        spans = [list(span) for span in mask_spans(self.loss_mask)]
-        return {"tokens": self.tokens, "loss_mask": self.loss_mask, "spans": spans}
+    if word not in get_args(Color):
+        raise UserError(f"--color {word}: unknown", "use auto, always or never")
+    return cast("Color", word)
 
 
-def view(chat: dict[str, Any], tokenizer: Any) -> MaskView:
-    """The mask of one conversation.
+def policy_of(train_on: str, max_length: int | None) -> Policy:
+    """What counts in the loss, as asked for.
+
+    Raises:
+        UserError: ``train_on`` is none of its words.
+    """
+    if train_on not in get_args(TrainOn):
+        raise UserError(f"--train-on {train_on}: unknown", "use assistant, last or all")
+    return Policy(cast("TrainOn", train_on), max_length)
+
+
+def views(
+    source: str,
+    tokenizer_ref: str,
+    workspace: Workspace,
+    limit: int,
+    *,
+    split: str | None = None,
+    policy: Policy | None = None,
+) -> list[MaskView]:
+    """The masks of a version's or file's first conversations; refused ones at their place.
 
     Args:
-        chat: ``{"messages", "tools"}``.
-        tokenizer: with a chat template.
+        source: a version, or a JSON lines file with ``messages``.
+        tokenizer_ref: a folder or Hub id.
+        workspace: holds the versions.
+        limit: conversations at the most.
+        split: of a version; left out: what is trained.
+        policy: what counts in the loss.
+
+    Raises:
+        UserError: the source or the tokenizer cannot be read.
     """
-    ids, mask = render(chat["messages"], tokenizer, tools=chat["tools"])
-    pieces = []
-    for trained, run in groupby(zip(ids, mask, strict=True), key=lambda pair: pair[1]):
-        pieces.append((tokenizer.decode([id_ for id_, _ in run]), bool(trained)))
-    return MaskView([tokenizer.decode([id_]) for id_ in ids], mask, pieces)
+    found = conversations(source, workspace, limit, split)
+    viewer = Viewer(load_tokenizer(tokenizer_ref), policy or Policy())
+    return [
+        viewer.view(one.chat, one.name) if one.chat else MaskView(one.name, refused=one.refused)
+        for one in found
+    ]
 
 
-def views(source: str, tokenizer_ref: str, workspace: Workspace, limit: int) -> list[MaskView]:
-    """The masks of a version's or file's first conversations."""
-    chats = load_chats(source, workspace, limit)
-    tokenizer = load_tokenizer(tokenizer_ref)
-    return [view(chat, tokenizer) for chat in chats]
+def show(found: list[MaskView], *, color: Color = "auto", console: Console | None = None) -> None:
+    """Print the views; see :func:`serve.masks.screen.show`."""
+    screen.show(found, color=color, console=console)
 
 
-def show(found: MaskView, console: Console = terminal.out) -> None:
-    """Print one view: trained tokens in colour, context dim; without colour, in brackets."""
-    trained = sum(found.loss_mask)
-    console.print(
-        f"[{TRAINED}]trained[/] {trained} of {len(found.loss_mask)} tokens, "
-        f"[{CONTEXT}]context[/] {len(found.loss_mask) - trained}"
-    )
-    text = Text()
-    for piece, is_trained in found.pieces:
-        shown = f"[[{piece}]]" if is_trained and not console.is_terminal else piece
-        text.append(shown, style=TRAINED if is_trained else CONTEXT)
-    console.print(text, soft_wrap=True)
+def write_page(out: Path, found: list[MaskView], *, title: str, tokenizer: str) -> None:
+    """Write the views as one page and say so on stderr."""
+    from serve.web.mask_page import write_mask_page
+
+    write_mask_page(out, found, title=title, tokenizer=tokenizer)
+    terminal.note(f"{len(found)} conversations in {terminal.safe(out)}")

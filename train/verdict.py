@@ -1,0 +1,292 @@
+"""Whether a chat template can be trained exactly, tried before any training starts.
+
+Probe conversations go through ``train.render``, and what comes back is held against laws that
+know nothing of how it was made: every word of the assistant is trained and no word of anybody
+else; each trained run ends with a control token; what the server would feed the model is how the
+trained row begins; decoded, the row is the text of the tokenizer's own render; control tokens in
+messages stay text.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ingest.errors import UserError
+from train.probes import Probe, harmless, probes
+from train.render import Rendered, RenderError, mask_spans, prompt, render, template_sha256
+
+# a probe holds so many control tokens at the most
+_INJECTED = 6
+
+ProbeVerdict = Literal["exact", "refused", "wrong", "unsupported"]
+
+
+class VerdictError(UserError):
+    """A chat template that cannot be trained exactly."""
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What became of one probe.
+
+    Attributes:
+        name: of the probe.
+        verdict: ``exact``; ``refused`` by the renderer; ``wrong`` by a law; ``unsupported``: the
+            template itself takes no such conversation, which speaks not against it.
+        reason: empty when exact.
+        plain: whether nothing can be trained without it.
+        served_otherwise: whether a trained turn stands after other text than the server shows.
+    """
+
+    name: str
+    verdict: ProbeVerdict
+    reason: str = ""
+    plain: bool = False
+    served_otherwise: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of a tokenizer's chat template.
+
+    Attributes:
+        verdict: ``exact`` or ``refused``.
+        reasons: why it is refused.
+        method: how the renderer tells turns apart.
+        stop_tokens: text of the control tokens that end trained turns.
+        template_sha256: of the template; empty if there is none.
+        warnings: what is left out or differs, though the template can be trained.
+        probes: each probe.
+    """
+
+    verdict: Literal["exact", "refused"]
+    reasons: tuple[str, ...]
+    method: str
+    stop_tokens: tuple[str, ...]
+    template_sha256: str
+    warnings: tuple[str, ...]
+    probes: tuple[ProbeResult, ...]
+
+    def require(self, model: str) -> None:
+        """Refuse to go on with a refused template.
+
+        Args:
+            model: whose template it is.
+
+        Raises:
+            VerdictError: the verdict is not ``exact``.
+        """
+        if self.verdict != "exact":
+            raise VerdictError(
+                f"{model}: its chat template cannot be trained exactly: {self.reasons[0]}",
+                f"see 'turnmill check-template --tokenizer {model}'; mend the template, or choose "
+                "another base model",
+            )
+
+
+def check_template(tokenizer: Any) -> Verdict:
+    """Try a tokenizer's chat template with every probe.
+
+    Args:
+        tokenizer: a fast Hugging Face tokenizer.
+    """
+    try:
+        digest = template_sha256(tokenizer)
+    except RenderError as error:
+        return Verdict("refused", (error.message,), "none", (), "", (), ())
+    trial = _Trial(tokenizer)
+    results = tuple(trial.result(probe) for probe in probes(trial.injected))
+    reasons = tuple(f"{one.name}: {one.reason}" for one in results if _speaks_against(one))
+    return Verdict(
+        "refused" if reasons else "exact",
+        reasons,
+        "prefix",
+        tuple(trial.stops),
+        digest,
+        tuple(_warnings(results, list(trial.stops), tokenizer)),
+        results,
+    )
+
+
+def _speaks_against(result: ProbeResult) -> bool:
+    if result.verdict == "wrong":
+        return True
+    # a template may know no second turn, but one it must
+    needed = result.plain and result.verdict == "refused"
+    return needed or (result.name == "single turn" and result.verdict == "unsupported")
+
+
+def _warnings(results: Sequence[ProbeResult], stops: list[str], tokenizer: Any) -> list[str]:
+    found = [
+        f"rows like '{one.name}' are refused: {one.reason}"
+        for one in results
+        if one.verdict == "refused" and not one.plain
+    ]
+    otherwise = [f"'{one.name}'" for one in results if one.served_otherwise]
+    if otherwise:
+        found.append(
+            "earlier text is rendered differently once a conversation goes on: "
+            + ", ".join(otherwise)
+        )
+    if stops and tokenizer.eos_token not in stops:
+        found.append(
+            f"turns end with {', '.join(stops)}, not with the tokenizer's eos token "
+            f"{tokenizer.eos_token}: whoever serves the model must stop there"
+        )
+    return found
+
+
+class _Broken(Exception):  # noqa: N818 - not an error of the program
+    """A law that does not hold."""
+
+
+class _Trial:
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        added = tokenizer.added_tokens_decoder.items()
+        self._control = {i: token.content for i, token in added if token.content.strip()}
+        self.injected = self._to_inject()
+        self.stops: Counter[str] = Counter()
+
+    def result(self, probe: Probe) -> ProbeResult:
+        """Try one probe."""
+        try:
+            text = self._stock(probe)
+        except RenderError as error:
+            return ProbeResult(probe.name, "unsupported", error.message, probe.plain)
+        try:
+            rendered = render(probe.messages, self._tokenizer, tools=probe.tools)
+            self._check(probe, text, rendered)
+        except RenderError as error:
+            return ProbeResult(probe.name, "refused", error.message, probe.plain)
+        except _Broken as law:
+            return ProbeResult(probe.name, "wrong", str(law), probe.plain)
+        otherwise = self._served_otherwise(probe, text)
+        return ProbeResult(probe.name, "exact", "", probe.plain, otherwise)
+
+    def _check(self, probe: Probe, text: str, rendered: Rendered) -> None:
+        spans = mask_spans(rendered.loss_mask)
+        self._check_text(text, rendered.ids)
+        self._check_words(probe, text, [rendered.ids[start:end] for start, end in spans])
+        if len(spans) > sum(message["role"] == "assistant" for message in probe.messages):
+            raise _Broken("more stretches are trained than there are assistant messages")
+        for _, end in spans:
+            stop = rendered.ids[end - 1]
+            if stop not in self._control:
+                raise _Broken("a trained turn does not end with a control token")
+            self.stops[self._control[stop]] += 1
+        if probe.injected:
+            self._check_controls(probe, rendered.ids)
+        self._check_prompts(probe)
+
+    def _check_text(self, text: str, ids: Sequence[int]) -> None:
+        decoded = self._decode(ids)
+        if decoded == text:
+            return
+        # some tokenizers do not give a text back; then ours must be as theirs, blanks aside
+        stock = self._decode(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        if stock == text or "".join(decoded.split()) != "".join(stock.split()):
+            raise _Broken("decoded, the row is not the text of the template")
+
+    def _check_words(self, probe: Probe, text: str, trained: Sequence[Sequence[int]]) -> None:
+        said, others = harmless(probe, self.injected).words()
+        shown = self._decode(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        learned = "\n".join(map(self._decode, trained))
+        for word in said | others:
+            in_text, in_trained = shown.count(word), learned.count(word)
+            if not others[word] and in_text and not in_trained:
+                raise _Broken("words of the assistant are not trained")
+            if not said[word] and in_trained:
+                raise _Broken("words of the user, the system, a tool or a definition are trained")
+            told_apart = in_text == said[word] + others[word]
+            if told_apart and in_trained != said[word]:
+                raise _Broken("words said by the assistant and by others are mixed up")
+
+    def _check_controls(self, probe: Probe, ids: Sequence[int]) -> None:
+        twin = render(harmless(probe, self.injected).messages, self._tokenizer, tools=probe.tools)
+        ours, plain = (
+            Counter(one for one in row if one in self._control) for row in (ids, twin.ids)
+        )
+        if ours != plain:
+            raise _Broken("a message brought a control token in")
+
+    def _check_prompts(self, probe: Probe) -> None:
+        """The row of each conversation that ends with an answer begins as the server's prompt."""
+        for i, message in enumerate(probe.messages):
+            if message["role"] != "assistant":
+                continue
+            try:
+                asked = self._stock(probe, probe.messages[:i], generation=True)
+                text = self._stock(probe, probe.messages[: i + 1])
+                fed = prompt(probe.messages[:i], self._tokenizer, tools=probe.tools)
+                row = render(probe.messages[: i + 1], self._tokenizer, tools=probe.tools)
+            except RenderError:
+                continue  # a beginning that is no conversation by itself
+            if not text.startswith(asked):
+                continue
+            if row.ids[: len(fed)] != fed:
+                raise _Broken("a trained row does not begin with what the server feeds the model")
+            border = row.loss_mask[len(fed) - 1 : len(fed) + 1]
+            if fed and any(row.loss_mask) and border != [0, 1]:
+                raise _Broken("training does not begin where the server's prompt ends")
+
+    def _served_otherwise(self, probe: Probe, text: str) -> bool:
+        """Whether some trained answer stands after other text than the server shows before it."""
+        for i, message in enumerate(probe.messages):
+            if message["role"] != "assistant":
+                continue
+            try:
+                asked = self._stock(probe, probe.messages[:i], generation=True)
+            except RenderError:
+                continue
+            if not text.startswith(asked):
+                return True
+        return False
+
+    def _stock(
+        self,
+        probe: Probe,
+        messages: list[dict[str, Any]] | None = None,
+        *,
+        generation: bool = False,
+    ) -> str:
+        """The tokenizer's own render.
+
+        Raises:
+            RenderError: the template refuses the messages.
+        """
+        from jinja2 import TemplateError
+
+        try:
+            # a batch of one: an empty conversation alone is taken for no conversation
+            texts: list[str] = self._tokenizer.apply_chat_template(
+                [probe.messages if messages is None else messages],
+                tools=probe.tools,
+                tokenize=False,
+                add_generation_prompt=generation,
+            )
+        except (TemplateError, TypeError, ValueError, LookupError) as error:
+            raise RenderError(
+                f"not supported by the template: {str(error) or type(error).__name__}"
+            ) from None
+        return texts[0]
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        text: str = self._tokenizer.decode(
+            list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    def _to_inject(self) -> list[str]:
+        """Control tokens of the template, those that open and close messages first."""
+        text = self._stock_or_nothing()
+        found = sorted(set(self._control.values()), key=lambda token: (-text.count(token), token))
+        return [token for token in found if token in text][:_INJECTED]
+
+    def _stock_or_nothing(self) -> str:
+        messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+        try:
+            return self._stock(Probe("", messages))
+        except RenderError:
+            return ""
