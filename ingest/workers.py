@@ -6,7 +6,7 @@ process while this one writes. DuckDB stays here: one process may write a store.
 """
 
 import contextlib
-import multiprocessing
+import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,7 +16,7 @@ from ingest.archive import Export, open_export, plain_path
 from ingest.batch import Batch, batches, collect_seldom
 from ingest.errors import UserError
 from ingest.importers.base import Array, ArrayImporter, Importer, ImportOptions, Item
-from ingest.processes import CONTEXT, WorkerError, follow_parent, in_order
+from ingest.processes import WorkerError, follow_parent, in_order, start
 from ingest.stream import BLOCK, Block, Broken, CutError, iter_array, iter_blocks, read_block
 
 
@@ -144,27 +144,20 @@ def _from(array: Array, importer: ArrayImporter, offset: int) -> Iterator[Item]:
 
 def _beside(path: Path, importer: Importer, options: ImportOptions, source: str) -> Iterator[Batch]:
     """Read an export in another process while the batches before are written."""
-    here, there = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(
-        target=_send, args=(there, path, importer, options, source), daemon=True
-    )
-    process.start()
-    there.close()
+    worker = start(_send, path, importer, options, source)
     try:
-        while not isinstance(batch := here.recv(), _End):
+        while not isinstance(batch := pickle.loads(worker.recv_bytes()), _End):  # noqa: S301
             yield batch
         if batch.error is not None:
             raise batch.error
     except EOFError:
-        process.join()
+        worker.process.join()
         raise UserError(
-            f"{path}: the process that read it ended with code {process.exitcode}",
+            f"{path}: the process that read it ended with code {worker.process.exitcode}",
             "nothing was stored; try --workers 1, which shows what went wrong",
         ) from None
     finally:
-        here.close()
-        process.terminate()
-        process.join()
+        worker.close()
 
 
 class _End:
@@ -181,9 +174,7 @@ class _End:
 def _send(
     to: Connection, path: Path, importer: Importer, options: ImportOptions, source: str
 ) -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    follow_parent(parent.join)
+    follow_parent()
     collect_seldom()
     error: UserError | None = None
     try:
