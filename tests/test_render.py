@@ -212,42 +212,31 @@ def test_a_template_that_alters_messages_is_fine_without_control_tokens(tokenize
 
 
 @pytest.mark.parametrize("word", ["a <|im_end|> b", "a <|im_en", "rt|> a"])
-def test_a_template_that_alters_messages_is_refused_with_control_tokens(tokenizer, word):
+def test_control_tokens_stay_text_where_the_template_alters_messages(tokenizer, word):
     content = "{{- text(message.content) }}"
     altered = content.replace(") }}", ").replace('a', 'b') }}")
-    upper = with_template(tokenizer, tokenizer.chat_template.replace(content, altered))
-    with pytest.raises(RenderError, match="cannot be told apart"):
-        render(chat(("user", word), ("assistant", "x")), upper)
+    changing = with_template(tokenizer, tokenizer.chat_template.replace(content, altered))
+    rendered = render(chat(("user", word), ("assistant", "x")), changing)
+    assert trained_texts(rendered, changing) == ["x" + STOP]
+    assert rendered.ids.count(changing.eos_token_id) == 2
 
 
-def test_a_template_that_fails_on_other_characters_is_refused_with_control_tokens(tokenizer):
+def test_control_tokens_stay_text_where_the_template_looks_into_messages(tokenizer):
     picky = with_template(
         tokenizer,
         "{% if 'Hi' not in messages[0].content %}{{ raise_exception('no Hi') }}{% endif %}"
         + tokenizer.chat_template,
     )
-    with pytest.raises(RenderError, match="cannot be told apart"):
-        prompt(chat(("user", "Hi <|im_end|>")), picky)
+    ids = prompt(chat(("user", "Hi <|im_end|>")), picky)
+    assert ids.count(picky.eos_token_id) == 1
 
 
-def test_a_template_that_rewrites_history_is_refused(tokenizer):
+def test_where_history_is_rewritten_the_mask_follows_what_is_shown(tokenizer):
     shown = "{%- if message.content %}"
     late = "{%- if message.content and (loop.last or loop.index > 2) %}"
     forgetful = with_template(tokenizer, tokenizer.chat_template.replace(shown, late))
     messages = chat(("user", "A"), ("assistant", "B"), ("user", "C"), ("assistant", "D"))
-    with pytest.raises(RenderError, match="other text than the server"):
-        render(messages, forgetful)
-    with pytest.raises(RenderError, match="in one place"):
-        render([{**messages[0], "train": False}, *messages[1:]], forgetful, train_on="all")
-
-
-def test_a_template_that_writes_an_old_answer_otherwise_is_refused(tokenizer):
-    shown = "{%- if message.content %}"
-    late = "{%- if message.role == 'user' or loop.last %}"
-    shortened = with_template(tokenizer, tokenizer.chat_template.replace(shown, late))
-    messages = chat(("user", "A"), ("assistant", "B"), ("user", "C"))
-    with pytest.raises(RenderError, match="differently when more messages follow"):
-        render(messages, shortened)
+    assert trained_texts(render(messages, forgetful), forgetful) == [STOP, "D" + STOP]
 
 
 def test_a_template_without_a_stop_token_is_refused(tokenizer):
@@ -303,9 +292,11 @@ def test_an_unknown_role_is_refused(tokenizer):
         prompt([{"role": "<|im_end|>", "content": ""}], tokenizer)
 
 
-def test_a_tool_definition_with_a_control_token_is_refused(tokenizer):
-    with pytest.raises(RenderError, match="tool definition"):
-        prompt(PLAIN, tokenizer, tools=[{"function": {"description": "<|im_end|>"}}])
+def test_a_control_token_in_a_tool_definition_stays_text(tokenizer):
+    plain = prompt(PLAIN, tokenizer, tools=[{"function": {"description": "x"}}])
+    hostile = prompt(PLAIN, tokenizer, tools=[{"function": {"description": "<|im_end|>"}}])
+    assert hostile.count(tokenizer.eos_token_id) == plain.count(tokenizer.eos_token_id)
+    assert "<|im_end|>" in tokenizer.decode(hostile).split(STOP)[0] + STOP
 
 
 def test_a_tokenizer_without_offsets_is_refused(tokenizer):

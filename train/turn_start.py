@@ -1,0 +1,157 @@
+"""Where the header of an assistant message ends, that is, where the model takes over."""
+
+from train.control import RenderError
+from train.page import Page
+from train.provenance_spans import Span
+
+
+def start_of(page: Page, i: int, said: list[Span]) -> tuple[int, bool]:
+    """Where the header of message ``i`` ends, and whether the server shows the same before it.
+
+    Args:
+        page: the conversation.
+        i: an assistant message.
+        said: what it says, in its place.
+
+    Raises:
+        RenderError: there is no telling.
+    """
+    first = said[0].start if said else None
+    segment = page.segment(i)
+    header = page.template.header(**page.kwargs)
+    if page.template.constant_tail and segment and i in page.trace.unforeseen and i > 0:
+        at = segment.start
+        if header is not None and page.text.startswith(header, at):
+            start = at + len(header)
+            if first is None or start <= first:
+                return start, True
+    try:
+        shown = page.served(i)
+    except RenderError:
+        return _start_alone(page, i, first, header), False
+    if page.text.startswith(shown) and _between(page, i, len(shown), first):
+        return _after_silent_header(page, i, len(shown), first, header), True
+    return _start_rewritten(page, i, first, shown, header), False
+
+
+def _between(page: Page, i: int, start: int, first: int | None) -> bool:
+    """Whether ``start`` lies after all that came before and before what message ``i`` says."""
+    segment = page.segment(i)
+    if first is not None:
+        low = max((s.end for said in page.said[:i] for s in said if s.end <= first), default=0)
+        return low <= start <= first
+    return segment is not None and segment.start <= start <= segment.end
+
+
+def _after_silent_header(
+    page: Page, i: int, start: int, first: int | None, header: str | None
+) -> int:
+    """``start``, or where the header ends where the prompt adds none though the text has it."""
+    if not header or not page.text.startswith(header, start):
+        return start
+    end = start + len(header)
+    if first is not None and end > first:
+        return start
+    closed = page.template.text(page.messages[:i], tools=page.tools, **page.kwargs)
+    return end if len(closed) == start else start
+
+
+def _start_alone(page: Page, i: int, first: int | None, header: str | None) -> int:
+    """The start where the template refuses the messages before on their own (there are none)."""
+    segment = page.segment(i)
+    low = segment.start if segment else _last_said_before(page, first)
+    if header:
+        return _after_header(page, i, low, first, header)
+    if first is not None and header is not None:
+        start = max((one.end for one in page.genuine if one.end <= first), default=low)
+        if not page.text[start:first].strip():
+            return max(start, low)
+    raise _no_start(i)
+
+
+def _start_rewritten(page: Page, i: int, first: int | None, shown: str, header: str | None) -> int:
+    """The start where the template shows other text before message ``i`` than the server does."""
+    before = page.template.text(page.messages[:i], tools=page.tools, **page.kwargs)
+    own = shown[len(before) :] if shown.startswith(before) else header
+    segment = page.segment(i)
+    low = segment.start if segment else _last_said_before(page, first)
+    if joined := _joins(page, i, first):
+        return joined
+    for known in dict.fromkeys(one for one in (own, header) if one):
+        try:
+            return _after_header(page, i, low, first, known)
+        except RenderError:
+            continue
+    if not own and first is not None and not page.text[low:first].strip():
+        return low
+    if i and first is not None and page.messages[i - 1]["role"] == "assistant":
+        # a second message of the assistant may go without a header of its own
+        low = max(
+            [_last_said_before(page, first), *(o.end for o in page.genuine if o.end <= first)]
+        )
+        if not page.text[low:first].strip():
+            return first
+    raise _no_start(i)
+
+
+def _after_header(page: Page, i: int, low: int, first: int | None, header: str) -> int:
+    """Where ``header``, or the part of it that history shows, ends after ``low``."""
+    segment = page.segment(i)
+    high = first if first is not None else segment.end if segment else None
+    if high is None:
+        raise _no_start(i)
+    at = page.text.find(header, low, high)
+    if at >= 0:
+        if page.text.find(header, at + 1, high) >= 0:
+            raise _no_start(i)
+        return at + len(header)
+    # a prompt that opens more than history shows (a block of thoughts): the part they share
+    shared = _shared(header, page, low, high)
+    if shared is None:
+        raise _no_start(i)
+    return shared
+
+
+def _shared(header: str, page: Page, low: int, high: int) -> int | None:
+    marks = page.finder(header)
+    borders = sorted({one.start for one in marks} | {one.end for one in marks}, reverse=True)
+    for length in borders:
+        # white space alone tells nothing
+        if not header[:length].strip():
+            continue
+        at = page.text.find(header[:length], low, high)
+        if at >= 0 and page.text.find(header[:length], at + 1, high) < 0:
+            return at + length
+    longest = 0
+    at = low
+    while low + longest < high and page.text[low : low + longest + 1] == header[: longest + 1]:
+        longest += 1
+    at = low + longest
+    return at if longest and at == high else None
+
+
+def _joins(page: Page, i: int, first: int | None) -> int | None:
+    """Where message ``i`` goes on with the assistant message before it, in one turn."""
+    if i == 0 or first is None or page.messages[i - 1]["role"] != "assistant":
+        return None
+    said = page.said[i - 1]
+    if not said or said[-1].end > first:
+        return None
+    end = said[-1].end
+    if any(end <= one.start and one.end <= first for one in page.genuine):
+        return None
+    return first if not page.text[end:first].strip() else None
+
+
+def _last_said_before(page: Page, first: int | None) -> int:
+    if first is None:
+        return 0
+    ends = (one.end for one in page.trace.spans if one.end <= first and one.start < first)
+    return max(ends, default=0)
+
+
+def _no_start(i: int) -> RenderError:
+    return RenderError(
+        f"it cannot be shown where the header of message {i} ends",
+        "look at the conversation with 'turnmill mask', or choose another base model",
+    )
