@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,7 +64,7 @@ class Assembly:
         self._whole = Tally(WHOLE)
         self.source = Source(store, spec.where, on_progress, rows_of)
         self.placement = Placement(spec.split, spec.seed, context.stand_ins, self.source.selected())
-        self._split_time = Stopwatch()
+        self._clocks: dict[str, Stopwatch] = defaultdict(Stopwatch)
         self._started = time.perf_counter()
 
     def placed(self, scratch: Path) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
@@ -72,17 +73,17 @@ class Assembly:
         Args:
             scratch: an existing folder for what goes to disk meanwhile.
         """
-        flowing = self.flow.run(self.source.frames(), scratch)
+        flowing = self.flow.run(self.clock("reading").over(self.source.frames()), scratch)
         frames = flowing if self._pairing is None else self._whole_pairs(flowing)
         with contextlib.closing(flowing), Spool(scratch / "placed.arrow") as spool:
             if not self.placement.grouped:
                 yield from map(self._timed_place, frames)
                 return
             for frame in frames:
-                with self._split_time.running():
+                with self.clock("split").running():
                     self.placement.observe(frame)
                 spool.write(frame)
-            with self._split_time.running():
+            with self.clock("split").running():
                 self.placement.settle(spool)
             yield from map(self._timed_place, spool)
 
@@ -94,13 +95,17 @@ class Assembly:
         by_hand = self.source.curated.report
         return made if by_hand is None else [by_hand, *made]
 
+    def clock(self, what: str) -> Stopwatch:
+        """Counts CPU seconds of this process that are spent on something beside the steps."""
+        return self._clocks[what]
+
     def seconds(self) -> dict[str, float]:
-        """CPU seconds by step and for the split, and seconds in all."""
+        """CPU seconds by step and by :meth:`clock`, and seconds in all."""
         total: dict[str, float] = {}
         for tally in self.flow.tallies:
             name = tally.report.name  # a step may stand in a spec twice
             total[name] = total.get(name, 0.0) + tally.time.seconds
-        total["split"] = self._split_time.seconds
+        total |= {what: clock.seconds for what, clock in self._clocks.items()}
         total["build"] = time.perf_counter() - self._started
         return {name: round(seconds, 3) for name, seconds in total.items()}
 
@@ -136,5 +141,5 @@ class Assembly:
                 yield result.frame
 
     def _timed_place(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-        with self._split_time.running():
+        with self.clock("split").running():
             return self.placement.place(frame)

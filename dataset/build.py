@@ -81,8 +81,10 @@ def _seal(assembly: Assembly, workspace: Workspace, site: Path, now: datetime) -
     is_pairs = assembly.spec.kind == "preference"
     with _writer(hidden, PAIR_SCHEMA if is_pairs else ROW_SCHEMA) as writer:
         for frame, splits in assembly.placed(site):
-            writer.write(as_pairs(frame, DIGEST) if is_pairs else frame, splits)
-        counts, files, fingerprint = writer.close()
+            with assembly.clock("writing").running():
+                writer.write(as_pairs(frame, DIGEST) if is_pairs else frame, splits)
+        with assembly.clock("writing").running():
+            counts, files, fingerprint = writer.close()
     reports = _checked(assembly, hidden)
     if not any(each.conversations for each in counts.values()):
         raise assembly.nothing_left()
@@ -121,7 +123,8 @@ def _checked(assembly: Assembly, hidden: Path) -> list[StepReport]:
     from dataset.redact.check import checked_reports
 
     files = sorted(hidden.glob("data/*.parquet"))
-    return checked_reports(reports, files, assembly.spec.steps, assembly.source.store)
+    with assembly.clock("redact-check").running():
+        return checked_reports(reports, files, assembly.spec.steps, assembly.source.store)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 import polars as pl
 
@@ -24,6 +24,8 @@ DIGEST = "row_digest"
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, conversations done and conversations in all."""
+
+Item = TypeVar("Item")
 
 Watch = Callable[[int, pl.DataFrame, StepResult], None]
 """Called with a step's number, a batch before it and what it made of it."""
@@ -47,6 +49,15 @@ class Stopwatch:
             yield
         finally:
             self.seconds += time.process_time() - started
+
+    def over(self, items: Iterator[Item]) -> Iterator[Item]:
+        """The items; what each takes to come is counted."""
+        while True:
+            with self.running():
+                item = next(items, None)
+            if item is None:
+                return
+            yield item
 
 
 class Noted(NamedTuple):

@@ -602,3 +602,11 @@ def test_a_folder_without_a_manifest_is_no_version(two, workspace):
     assert list_versions(workspace) == [two[0]]
     with pytest.raises(VersionError, match=r"holds no manifest\.json"):
         open_version(two[1].path)
+
+
+def test_a_manifest_says_what_the_build_took(fill, seal):
+    fill(*range(3))
+    seconds = seal(steps=["has-assistant", "redact"]).seconds
+    beside = {"reading", "split", "writing", "redact-check", "build"}
+    assert set(seconds) == {"has-assistant", "redact", *beside}
+    assert all(each >= 0 for each in seconds.values())
