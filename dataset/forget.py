@@ -8,6 +8,7 @@ Everything outside the store goes first, the store last: after a crash the same 
 rest and goes on.
 """
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -289,6 +290,8 @@ def _sweep(workspace: Workspace) -> None:
     """Remove half copies and half versions of processes that died: the store is open here alone."""
     for part in workspace.raw.glob(".*.part"):
         part.unlink()
+    # made again from the versions that are left
+    shutil.rmtree(workspace.rendered, ignore_errors=True)
     for folder in (workspace.datasets, *workspace.datasets.glob("*/")):
         sweep(folder, BUILDING, PULLING)
 

@@ -72,6 +72,11 @@ class Workspace:
         return self.home / "ledgers"
 
     @property
+    def rendered(self) -> Path:
+        """``rendered/<key>/``: dataset versions as token ids; may be deleted at any time."""
+        return self.home / "rendered"
+
+    @property
     def secret(self) -> Path:
         """``secret.key``: the salt of the ledgers' hashes."""
         return self.home / "secret.key"

@@ -11,10 +11,12 @@ from ingest.errors import SpecError
 from train.device import Device
 from train.order import epoch_order, step_rows, steps_per_epoch
 from train.plan import BaseUse, PlanError, make_plan, read_plan
+from train.policy import Policy
 from train.render import mask_spans
-from train.rendered import TOO_LONG, RowsError, SplitCounts, render_version
+from train.rendered import RowsError, render_version
 from train.run import new_run_id
 from train.spec import TrainSpec, load_train_spec
+from train.tally import TOO_LONG, SplitCounts
 
 CPU = Device(kind="cpu", name="x86_64")
 GPU = Device(kind="cuda", name="H100", memory_gib=79.6, bf16=True)
@@ -135,16 +137,66 @@ def test_rendered_rows_lie_in_a_file_with_their_masks(version, tokenizer, tmp_pa
         assert tokenizer.decode(row["ids"][start:end]) == answer + "<|im_end|>"
 
 
-def test_a_long_row_is_cut_and_its_losses_are_counted(workspace, tokenizer, tmp_path):
+def test_a_long_conversation_is_cut_at_turn_borders_and_loses_nothing(
+    workspace, tokenizer, tmp_path
+):
     version = seal_version(workspace, {"train": [talk(1), talk(2, turns=9)]})
     whole = render_version(version, "train", tokenizer, tmp_path / "a", max_length=4096)
     cut = render_version(version, "train", tokenizer, tmp_path / "b", max_length=100)
+    assert all(tokens <= 100 for tokens, _ in cut.lengths)
     assert cut.lengths[0] == whole.lengths[0]
-    assert cut.lengths[1][0] == 100
-    assert cut.counts.rows_cut == 1
-    assert cut.counts.tokens_lost == whole.counts.tokens - cut.counts.tokens > 0
+    assert cut.counts.conversations_split == 1
+    assert cut.counts.trained_tokens == whole.counts.trained_tokens
+    assert cut.counts.turns == whole.counts.turns == 10
+    assert (cut.counts.rows_cut, cut.counts.tokens_lost, cut.counts.stops_lost) == (0, 0, 0)
+
+
+def test_an_answer_that_is_too_long_alone_is_cut_and_its_losses_are_counted(
+    workspace, tokenizer, tmp_path
+):
+    version = seal_version(
+        workspace, {"train": [[message("user", "Hi"), message("assistant", "parcel " * 90)]]}
+    )
+    whole = render_version(version, "train", tokenizer, tmp_path / "a", max_length=4096)
+    cut = render_version(version, "train", tokenizer, tmp_path / "b", max_length=64)
+    assert cut.lengths[0][0] == 64
+    assert (cut.counts.rows_cut, cut.counts.stops_lost) == (1, 1)
+    assert cut.counts.tokens_lost == whole.counts.tokens - 64
     lost = whole.counts.trained_tokens - cut.counts.trained_tokens
     assert cut.counts.trained_tokens_lost == lost > 0
+
+
+def test_what_was_rendered_is_not_rendered_again(version, tokenizer, tmp_path):
+    asked = {"max_length": 256, "cache": tmp_path / "cache"}
+    first = render_version(version, "train", tokenizer, tmp_path / "a", **asked)
+    done = []
+    again = render_version(
+        version, "train", tokenizer, tmp_path / "b", on_progress=done.append, **asked
+    )
+    assert again == first
+    assert done == []
+
+
+def test_another_template_or_policy_is_rendered_anew(version, tokenizer, tmp_path):
+    asked = {"max_length": 256, "cache": tmp_path / "cache"}
+    render_version(version, "train", tokenizer, tmp_path / "a", **asked)
+    done = []
+    told = {"on_progress": done.append, **asked}
+    last = Policy(train_on="last")
+    render_version(version, "train", tokenizer, tmp_path / "b", policy=last, **told)
+    other = tiny_tokenizer()
+    other.chat_template = other.chat_template + "{# another #}"
+    render_version(version, "train", other, tmp_path / "c", **told)
+    assert done == [9, 9]
+
+
+def test_a_damaged_cache_is_not_used(version, tokenizer, tmp_path):
+    asked = {"max_length": 256, "cache": tmp_path / "cache"}
+    first = render_version(version, "train", tokenizer, tmp_path / "a", **asked)
+    (file,) = (tmp_path / "cache").glob("*/train.parquet")
+    file.unlink()
+    file.write_bytes(b"PAR1")
+    assert render_version(version, "train", tokenizer, tmp_path / "b", **asked) == first
 
 
 def test_a_row_whose_answers_are_all_cut_off_is_left_out(workspace, tokenizer, tmp_path):

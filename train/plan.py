@@ -12,8 +12,9 @@ from ingest.errors import UserError
 from ingest.files import read_json
 from train.device import Device
 from train.order import step_rows, steps_per_epoch
-from train.rendered import RowsError, SplitCounts
+from train.rendered import RowsError
 from train.spec import LoraSpec, TrainOn, TrainSpec
+from train.tally import SplitCounts
 
 PLAN = "plan.json"
 _CHECKPOINTS_PER_RUN = 10

@@ -33,12 +33,17 @@ class Row(NamedTuple):
         trained: the messages it trains.
         unserved: those of them that no server would ask for in this context, so that the row is
             the nearest the template allows.
+        apart: whether this is the row of one turn that others do not show as the server would.
+        not_shown: assistant messages that are not trained for the template shows nothing of them;
+            told by the conversation's last row.
     """
 
     rendered: Rendered
     messages: int
     trained: list[int]
     unserved: list[int]
+    apart: bool = False
+    not_shown: int = 0
 
 
 def render_rows(
@@ -63,7 +68,7 @@ def render_rows(
         except RenderError as error:
             drafts.append(error)
     texts = [
-        text_of(one.page, one.conversation, list(one.turns.values()), policy)
+        text_of(one.page, one.conversation, one.found(), policy)
         for one in drafts
         if not isinstance(one, RenderError)
     ]
@@ -92,16 +97,36 @@ def _with_stop(tokens: Tokens, turn: Turn | None) -> Tokens:
 
 
 class _Draft(NamedTuple):
+    """A conversation on its way to rows.
+
+    Attributes:
+        turns: where each trained turn stands; why that cannot be told, where it cannot.
+        not_shown: assistant messages that would be trained, if the template showed them.
+    """
+
     conversation: Conversation
     page: Page
-    turns: dict[int, Turn]
+    turns: dict[int, Turn | RenderError]
+    not_shown: int
+
+    def found(self) -> list[Turn]:
+        return [turn for turn in self.turns.values() if isinstance(turn, Turn)]
 
 
 def _draft(one: Conversation, tokenizer: Any, policy: Policy, kwargs: dict[str, Any]) -> _Draft:
     page = page_of(one, tokenizer, kwargs)
+    if policy.train_on == "all":
+        return _Draft(one, page, {}, 0)
     wanted = trained_messages(one.messages, policy)
-    turns = {} if policy.train_on == "all" else {i: turn_of(page, i) for i in wanted}
-    return _Draft(one, page, turns)
+    shown = [i for i in wanted if page.shows(i)]
+    return _Draft(one, page, {i: _turn(page, i) for i in shown}, len(wanted) - len(shown))
+
+
+def _turn(page: Page, i: int) -> Turn | RenderError:
+    try:
+        return turn_of(page, i)
+    except RenderError as error:
+        return error
 
 
 def _rows(
@@ -114,43 +139,56 @@ def _rows(
     kept: list[int] = []
     unserved: list[int] = []
     for i, turn in turns.items():
-        as_served = turn.served and turn.parts[0][0] not in tokens.joined
-        if as_served and not _retold(page, i):
+        if isinstance(turn, Turn) and _as_served(page, i, turn, tokens):
             kept.append(i)
         elif (own := _own_row(page, i, encoder, policy)) is not None:
             rows.append(own)
+        elif isinstance(turn, RenderError):
+            raise turn
         else:
             kept.append(i)
             unserved.append(i)
-    if len(kept) < len(turns):
-        tokens = _encoded(encoder, page, [turns[i] for i in kept], policy)
+    trained = [turn for i in kept if isinstance(turn := turns[i], Turn)]
+    if len(trained) < len(draft.found()):
+        tokens = _encoded(encoder, page, trained, policy)
     if kept or not rows:
-        tokens = _with_stop(tokens, turns[kept[-1]] if kept else None)
+        tokens = _with_stop(tokens, trained[-1] if trained else None)
         rows.append(Row(rendered(tokens), len(page.messages), kept, unserved))
+    rows[-1] = rows[-1]._replace(not_shown=draft.not_shown)
     return rows
 
 
-def _retold(page: Page, i: int) -> bool:
-    """Whether the template tells message ``i`` otherwise once others follow."""
-    if i + 1 >= len(page.messages) or i + 1 in page.trace.unforeseen:
+def _as_served(page: Page, i: int, turn: Turn, tokens: Tokens) -> bool:
+    """Whether the turn, and all before it, is what the server shows and the model then says."""
+    if not turn.served or turn.parts[0][0] in tokens.joined:
         return False
-    return _words(page.through(i), i) != _words(page, i)
+    if i + 1 >= len(page.messages) or i + 1 in page.trace.unforeseen:
+        return True
+    # the template looked ahead: does it tell the message otherwise once others follow?
+    shown = page.through(i)
+    last = _turn(shown, i)
+    return isinstance(last, Turn) and _emitted(shown, last) == _emitted(page, turn)
 
 
-def _words(page: Page, i: int) -> list[str]:
-    return [page.text[one.start : one.end] for one in page.said[i] if one.end > one.start]
+def _emitted(page: Page, turn: Turn) -> list[str]:
+    """The words of a turn and how it ends. Marks without words before them may differ."""
+    said = page.said[turn.message]
+    words = [page.text[one.start : one.end] for one in said if one.end > one.start]
+    end = turn.parts[-1][1]
+    last = max((one.end for one in said if one.end <= end), default=turn.parts[-1][0])
+    return [*words, page.text[last:end]]
 
 
 def _own_row(page: Page, i: int, encoder: Encoder, policy: Policy) -> Row | None:
     """The row that ends with message ``i`` and trains it alone; None where a server differs."""
     shown = page.through(i)
-    turn = turn_of(shown, i)
-    if not turn.served:
+    turn = _turn(shown, i)
+    if not isinstance(turn, Turn) or not turn.served:
         return None
     tokens = _encoded(encoder, shown, [turn], policy)
     if turn.parts[0][0] in tokens.joined:
         return None
-    return Row(rendered(_with_stop(tokens, turn)), i + 1, [i], [])
+    return Row(rendered(_with_stop(tokens, turn)), i + 1, [i], [], apart=True)
 
 
 def _encoded(encoder: Encoder, page: Page, turns: Sequence[Turn], policy: Policy) -> Tokens:

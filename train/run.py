@@ -13,6 +13,7 @@ from ingest.workspace import Workspace
 from train.launchers.base import Launcher, OnEvent
 from train.launchers.local import LocalLauncher
 from train.plan import PLAN, BaseUse, TrainPlan, make_plan, read_plan
+from train.policy import Policy
 from train.record import RunRecord, new_record, open_run
 from train.rendered import RenderedSplit, render_version
 from train.spec import TrainSpec
@@ -102,7 +103,15 @@ def plan_run(
         template_sha256=template_sha256(tokenizer),
     )
     rendered = {
-        split: _rendered(version, split, tokenizer, run_dir, spec=spec, on_event=on_event)
+        split: _rendered(
+            version,
+            split,
+            tokenizer,
+            run_dir,
+            spec=spec,
+            cache=workspace.rendered,
+            on_event=on_event,
+        )
         for split in version.splits
     }
     plan = make_plan(
@@ -127,6 +136,7 @@ def _rendered(
     run_dir: Path,
     *,
     spec: TrainSpec,
+    cache: Path,
     on_event: OnEvent,
 ) -> RenderedSplit:
     total = version.splits[split].conversations
@@ -141,7 +151,8 @@ def _rendered(
         tokenizer,
         run_dir,
         max_length=spec.max_length,
-        train_on=spec.train_on,
+        policy=Policy(spec.train_on, spec.train_reasoning, spec.train_tool_calls),
+        cache=cache,
         on_progress=tell,
     )
 

@@ -37,7 +37,11 @@ class TrainSpec(_Value):
     max_steps: int | None = Field(default=None, ge=1, description="steps, instead of epochs")
     micro_batch: int = Field(default=2, ge=1, description="rows per forward pass")
     grad_accumulation: int = Field(default=8, ge=1, description="forward passes per step")
-    max_length: int = Field(default=2048, ge=8, description="tokens per row; the rest is cut off")
+    max_length: int = Field(
+        default=2048,
+        ge=8,
+        description="tokens per row; longer conversations are cut at turn borders",
+    )
     checkpointing: bool | None = Field(
         default=None, description="recompute activations to save memory; left out: by the plan"
     )
@@ -50,6 +54,8 @@ class TrainSpec(_Value):
     train_on: TrainOn = Field(
         default="assistant", description="assistant turns, only the last one, or all text"
     )
+    train_reasoning: bool = Field(default=True, description="train what the assistant thought")
+    train_tool_calls: bool = Field(default=True, description="train the assistant's tool calls")
     eval: bool = Field(default=True, description="loss on the validation split, before and after")
 
 

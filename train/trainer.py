@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import datasets as hf_datasets
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from peft import LoraConfig
@@ -31,14 +33,12 @@ class DivergedError(UserError):
 
 def load_rows(file: Path) -> hf_datasets.Dataset:
     """Rendered rows as TRL takes them: ``input_ids`` and ``labels``, -100 where not trained."""
-    table = pq.read_table(file)
-    ids = table["ids"].to_pylist()
-    masks = table["loss_mask"].to_pylist()
-    labels = [
-        [token if counted else -100 for token, counted in zip(row, mask, strict=True)]
-        for row, mask in zip(ids, masks, strict=True)
-    ]
-    return hf_datasets.Dataset.from_dict({"input_ids": ids, "labels": labels})
+    table = pq.read_table(file).combine_chunks()
+    ids = table["ids"].combine_chunks()
+    trained = table["loss_mask"].combine_chunks().flatten().to_numpy() == 1
+    labels = np.where(trained, ids.flatten().to_numpy(), -100).astype(np.int32)
+    columns = {"input_ids": ids, "labels": pa.ListArray.from_arrays(ids.offsets, pa.array(labels))}
+    return hf_datasets.Dataset(pa.table(columns))
 
 
 class LengthOrder(Sampler[int]):
