@@ -11,6 +11,8 @@ import operator
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Sequence, ValuesView
 from typing import Any, SupportsIndex, cast
 
+from jinja2.utils import Namespace
+
 from train.provenance_spans import (
     Origins,
     Span,
@@ -201,25 +203,25 @@ class Traced(str):
     # changing characters: what becomes of the text before a place tells where the place goes
 
     def upper(self) -> str:
-        return _changed(self, str.upper)
+        return changed(self, str.upper)
 
     def lower(self) -> str:
-        return _changed(self, str.lower)
+        return changed(self, str.lower)
 
     def title(self) -> str:
-        return _changed(self, str.title)
+        return changed(self, str.title)
 
     def capitalize(self) -> str:
-        return _changed(self, str.capitalize)
+        return changed(self, str.capitalize)
 
     def swapcase(self) -> str:
-        return _changed(self, str.swapcase)
+        return changed(self, str.swapcase)
 
     def casefold(self) -> str:
-        return _changed(self, str.casefold)
+        return changed(self, str.casefold)
 
     def expandtabs(self, tabsize: SupportsIndex = 8) -> str:
-        return _changed(self, lambda text: str.expandtabs(text, tabsize))
+        return changed(self, lambda text: str.expandtabs(text, tabsize))
 
     def translate(self, table: Any, /) -> str:
         origins = origins_of(table)
@@ -322,10 +324,20 @@ def origins_of(value: Any, origins: Origins | None = None) -> Origins:
     elif isinstance(value, _lists):
         for item in value:
             origins_of(item, found)
+    elif isinstance(value, Namespace):
+        origins_of(object.__getattribute__(value, "_Namespace__attrs"), found)
     elif isinstance(value, TracedBytes):
         for origin, characters in value._origins.items():
             found[origin] = found.get(origin, 0) + characters
     return found
+
+
+def changed(source: Traced, change: Callable[[str], str]) -> Traced:
+    """The text after a change whose effect on a part does not depend on what follows the part."""
+    text = change(source)
+    if len(text) == len(source):  # no change of case makes a character vanish
+        return _of(text, source.spans)
+    return _of(text, mapped(source.spans, lambda at: len(change(_item(source, slice(at))))))
 
 
 def _of(text: str, spans: Spans) -> Traced:
@@ -388,10 +400,3 @@ def _padded(source: Traced, text: str, fill: str, left: int) -> str:
         return source
     parts = [*[fill] * left, source, *[fill] * (more - left)]
     return _of(text, laid(map(_laying, parts)))
-
-
-def _changed(source: Traced, change: Callable[[str], str]) -> str:
-    text = change(source)
-    if len(text) == len(source):  # no change of case makes a character vanish
-        return _of(text, source.spans)
-    return _of(text, mapped(source.spans, lambda at: len(change(_item(source, slice(at))))))

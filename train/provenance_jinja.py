@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedFormatter
 from markupsafe import Markup
 
 from train.control import RenderError
-from train.provenance import Traced, concat, lifted, with_spans
+from train.provenance import Traced, changed, concat, lifted
 from train.provenance_markup import TracedMarkup, carry, escaped
 from train.provenance_text import dumped, formatted, percent, shown
 
@@ -276,10 +276,9 @@ def _indent(s: Any, width: int | str = 4, first: bool = False, blank: bool = Fal
 
 def _title(s: Any) -> str:
     value = _soft(s)
-    text = filters.do_title(value)
-    if isinstance(value, Traced) and len(text) == len(value):
-        return with_spans(text, value.spans)
-    return cast("str", carry(text, [value]))
+    return (
+        changed(value, filters.do_title) if isinstance(value, Traced) else filters.do_title(value)
+    )
 
 
 def _safe(value: Any) -> TracedMarkup:
