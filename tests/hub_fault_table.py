@@ -27,7 +27,6 @@ class Row(NamedTuple):
         ends: ``done``, or words of the error.
         waits: seconds that must have been waited for the Hub at the least.
         multipart: large files go up in parts.
-        says: the error in the document, where ``ends`` is a pattern.
     """
 
     what: str
@@ -36,12 +35,11 @@ class Row(NamedTuple):
     ends: str = DONE
     waits: float = 0
     multipart: int | None = None
-    says: str = ""
 
     @property
     def cells(self) -> list[str]:
         """As the document shows it."""
-        error = self.says or re.sub(r" \.(\d+)\.", r" (\1)", self.ends)
+        error = re.sub(r" \.(\d+)\.", r" (\1)", self.ends)
         return [self.where, self.what, "done" if self.ends == DONE else f"error: {error}"]
 
 
@@ -139,9 +137,10 @@ PULLS = [
     Row("bytes corrupted", "file: content", [fault("cdn", "corrupt")]),
     Row("bytes corrupted for ever", "file: content", [fault("cdn", "corrupt", **FOR_EVER)],
         "differs from its manifest"),
-    Row("bytes corrupted", "manifest", [fault("resolve", "corrupt", path="manifest.json")],
-        "cannot be read|names what|its rows are not|differs",
-        says="the manifest cannot be read, or the files differ from it"),
+    Row("bytes corrupted", "manifest", [fault("resolve", "corrupt", path="manifest.json")]),
+    Row("bytes corrupted for ever", "manifest",
+        [fault("resolve", "corrupt", path="manifest.json", **FOR_EVER)],
+        "does not arrive as it is there"),
 ]  # fmt: skip
 
 

@@ -16,14 +16,17 @@ import pyarrow as pa
 from pydantic import SecretStr, ValidationError
 
 from dataset.fingerprint import Fingerprint
-from dataset.hub.client import Hub, State
+from dataset.hub.client import Hub, State, digest
 from dataset.hub.errors import HubError, UntrustedError, explain
+from dataset.hub.publication import Item
 from dataset.hub.retry import Patience
 from dataset.manifest import MANIFEST, DatasetVersion, FileInfo, open_version
 from dataset.rows import row_digest
 from dataset.site import pulling_site
 from ingest.workspace import Workspace, make_folder
 
+_TRIES = 2
+"""Downloads of a file that arrives as another one."""
 _DATA = re.compile(r"data/[a-z]+-[\w-]+\.parquet")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
@@ -136,13 +139,7 @@ def _full_name(hub: Hub, revision: str | None) -> str | None:
 
 def _manifest(hub: Hub, commit: str, hidden: Path, named: str | None) -> DatasetVersion:
     """What the commit says that it holds; nothing in it is believed that could do harm."""
-    if MANIFEST not in hub.files(commit):
-        raise HubError(
-            f"{hub.repo}: holds no {MANIFEST}, so no version of turnmill's",
-            "give --revision with a fingerprint, or load it with 'datasets' and import it",
-        )
-    (hidden / MANIFEST).unlink(missing_ok=True)
-    raw = hub.read(MANIFEST, commit, hidden)
+    raw = _manifest_bytes(hub, commit, hidden)
     try:
         version = DatasetVersion.model_validate({**orjson.loads(raw), "path": hidden})
     except (ValidationError, TypeError, orjson.JSONDecodeError):
@@ -163,6 +160,25 @@ def _manifest(hub: Hub, commit: str, hidden: Path, named: str | None) -> Dataset
     return version
 
 
+def _manifest_bytes(hub: Hub, commit: str, hidden: Path) -> bytes:
+    """The manifest as the repository has it, by the hash that the commit has of it."""
+    there = hub.files(commit).get(MANIFEST)
+    if there is None:
+        raise HubError(
+            f"{hub.repo}: holds no {MANIFEST}, so no version of turnmill's",
+            "give --revision with a fingerprint, or load it with 'datasets' and import it",
+        )
+    for _ in range(_TRIES):
+        (hidden / MANIFEST).unlink(missing_ok=True)
+        raw = hub.read(MANIFEST, commit, hidden)
+        if there.equals(Item(MANIFEST, raw, len(raw), digest(raw))):
+            return raw
+    raise UntrustedError(
+        f"{hub.repo}: its {MANIFEST} does not arrive as it is there; nothing was taken over",
+        "pull again; if it happens again, look for what stands between here and the Hub",
+    )
+
+
 def _fetch(hub: Hub, path: str, info: FileInfo, commit: str, hidden: Path) -> int:
     """Have one file right.
 
@@ -172,15 +188,13 @@ def _fetch(hub: Hub, path: str, info: FileInfo, commit: str, hidden: Path) -> in
     file = hidden / path
     if _is_right(file, info):
         return 0
-    for again in (True, False):
+    for _ in range(_TRIES):
         # the client takes a file that is there for the right one
         file.unlink(missing_ok=True)
         hub.fetch(path, commit, hidden)
         if _is_right(file, info):
             return info.bytes
-        file.unlink(missing_ok=True)
-        if not again:
-            break
+    file.unlink(missing_ok=True)
     raise UntrustedError(
         f"{hub.repo}: {path} differs from its {MANIFEST}; nothing was taken over",
         "pull again; if it happens again, its owner must push again",
