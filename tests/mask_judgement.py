@@ -165,10 +165,15 @@ class Page:
         return out
 
     def _paint_unknown(self, out: list[str], i: int, floor: int) -> None:
-        before = [s.end for s in self.stretches if s.message < i]
-        after = [s.start for s in self.stretches if s.message > i]
-        start, end = max([floor, *before]), min(after, default=len(out))
-        out[start:end] = FREE * max(0, end - start)
+        """A message without words stands somewhere behind the one before it."""
+        before = [
+            [s.end for s in self._own(j)]
+            for j in range(i - 1, -1, -1)
+            if self.messages[j]["role"] != "system" and self._own(j)
+        ]
+        start = max([floor, *(before[0] if before else [])])
+        end = min((s.start for s in self.stretches if s.start >= start), default=len(out))
+        out[start:end] = FREE * (end - start)
 
     def _paint(self, out: list[str], turn: Turn, n: int) -> int:
         begin = turn.start

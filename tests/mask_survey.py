@@ -55,9 +55,11 @@ def survey(
     """
     cells: list[Cell] = []
     for n, (name, source) in enumerate(templates.items()):
-        tokenizers = {kind: with_template(kind, source) for kind in kinds}
+        tokenizers: dict[str, Any] = {}
         for m, (klass, one) in enumerate(classes.items()):
             kind = kinds[(n + m) % len(kinds)]
+            if kind not in tokenizers:
+                tokenizers[kind] = with_template(kind, source)
             tokenizer = tokenizers[kind]
             chat = fit(one, tokenizer, source)
             if chat is None:

@@ -1,5 +1,9 @@
-"""Small tokenizers of every common kind, trained here; each kind round-trips any text."""
+"""Small tokenizers of every common kind, trained here; each kind can write any text.
 
+BERT's WordPiece is none of them: it loses white space, so a text cannot be told from its ids.
+"""
+
+import hashlib
 import json
 import os
 import tempfile
@@ -39,8 +43,10 @@ def texts() -> Iterator[str]:
     yield from ("system user assistant tool model function arguments name",) * 20
 
 
-def _byte_level(regex: str | None, *, prefix: bool = False) -> Tokenizer:
+def _byte_level(regex: str | None, *, prefix: bool = False, composed: bool = False) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
+    if composed:
+        tokenizer.normalizer = normalizers.NFC()
     if regex is None:
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)
     else:
@@ -146,6 +152,7 @@ def _word_piece() -> Tokenizer:
 _MAKERS: dict[str, Callable[[], Tokenizer]] = {
     "byte-level (GPT-2)": lambda: _byte_level(None),
     "byte-level (Llama 3)": lambda: _byte_level(_LLAMA_3),
+    "byte-level, composed (Qwen 2)": lambda: _byte_level(_LLAMA_3, composed=True),
     "byte-level, prefix space": lambda: _byte_level(None, prefix=True),
     "SentencePiece BPE, never": lambda: _metaspace_bpe("never"),
     "SentencePiece BPE, first": lambda: _metaspace_bpe("first"),
@@ -159,8 +166,9 @@ KINDS = tuple(_MAKERS)
 
 @cache
 def trained(kind: str) -> str:
-    """A tokenizer's JSON; trained once a session, also across pytest's workers."""
-    key = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    """A tokenizer's JSON; trained once, also across pytest's workers."""
+    made_from = [Path(__file__).read_text(encoding="utf-8"), *texts()]
+    key = hashlib.sha256("\0".join(made_from).encode()).hexdigest()[:12]
     folder = Path(tempfile.gettempdir()) / f"turnmill-mask-{os.getuid()}-{key}"
     folder.mkdir(mode=0o700, exist_ok=True)
     file = folder / f"{KINDS.index(kind)}.json"
