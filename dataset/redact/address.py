@@ -28,13 +28,18 @@ _HINT = re.compile(
 )
 
 
-def address_detector(known: tuple[str, ...]) -> Callable[[Scan], Iterator[Span]]:
-    """A detector of the addresses of these countries, or of all when none is given."""
-    formats = [
+def formats_of(known: tuple[str, ...]) -> list[AddressFormat]:
+    """The formats of these countries, or of all when none is given."""
+    return [
         each
         for each in _FORMATS
         if (not known and not each.asked) or not each.countries.isdisjoint(known)
     ]
+
+
+def address_detector(known: tuple[str, ...]) -> Callable[[Scan], Iterator[Span]]:
+    """A detector of the addresses of these countries, or of all when none is given."""
+    formats = formats_of(known)
     free = [each for each in formats if not each.words]
     ended = [each for each in formats if each.words and each.gate == "endings"]
     worded = [each for each in formats if each.words and each.gate == "tokens"]

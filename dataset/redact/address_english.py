@@ -3,7 +3,7 @@
 
 import re
 
-from dataset.redact.address_format import NAME, AddressFormat, split
+from dataset.redact.address_format import NAME, UPPER, AddressFormat, split
 
 _WORDS = split(
     "Street St Avenue Ave Road Rd Lane Ln Drive Dr Boulevard Blvd Court Ct Place Pl Square Sq Terrace Ter Way Close Crescent Cres Gardens Gdns "
@@ -52,6 +52,7 @@ ENGLISH_FORMATS: tuple[AddressFormat, ...] = (
         # the form begins with a number, which is rare enough
         "words",
         frozenset(),
+        begins=rf"[0-9][A-Za-z]?,?[ ](?-i:[{UPPER}0-9])",
     ),
     AddressFormat(
         _COUNTRIES,

@@ -16,6 +16,7 @@ class AddressFormat(NamedTuple):
         words: small letters; a text without any of these holds no such address.
         lead: what may stand before it and belongs to it, matched up to the form's beginning.
         asked: whether only those who ask for one of the countries mean it.
+        begins: if there are no words, what the form begins with, for polars; else any digit does.
     """
 
     countries: frozenset[str]
@@ -24,6 +25,7 @@ class AddressFormat(NamedTuple):
     words: frozenset[str]
     lead: re.Pattern[str] | None = None
     asked: bool = False
+    begins: str = ""
 
 
 UPPER = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶŁĻŃŅŇŐŒŘŚŞŠŢŤŪŮŰŲŹŻŽȘȚ"

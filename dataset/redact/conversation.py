@@ -37,12 +37,17 @@ class Said(NamedTuple):
 
 
 class Talk(NamedTuple):
-    """The texts of a conversation."""
+    """The texts of a conversation.
+
+    Attributes:
+        quiet: whether it is known that detectors find nothing in ``title``.
+    """
 
     title: str | None
     participants: tuple[str, ...]
     tools: str | None
     messages: list[Said]
+    quiet: bool = False
 
     def names(self) -> Iterator[str]:
         """The names of those who speak, not of tools, and those that the title may consist of.
@@ -107,7 +112,9 @@ class _Redaction:
 
     def run(self) -> tuple[Talk, list[Removal]]:
         talk = self._talk
-        title = self._text(None, "title", talk.title)
+        title = talk.title
+        if not talk.quiet or title not in self._nameless:
+            title = self._text(None, "title", title)
         names = [self._name(None, "participants", name) for name in talk.participants]
         tools = talk.tools
         if tools is not None:

@@ -6,6 +6,7 @@ English. Other scripts belong to few languages, their endings always count.
 """
 
 import re
+from collections import Counter
 from typing import NamedTuple
 
 
@@ -171,7 +172,7 @@ _SIGNS = {
 }
 _BY_WORD: dict[str, tuple[str, ...]] = {}
 for _language, _text in _SIGNS.items():
-    for _word in _text.split():
+    for _word in dict.fromkeys(_text.split()):
         _BY_WORD[_word] = (*_BY_WORD.get(_word, ()), _language)
 
 LANGUAGES = frozenset(BENDINGS)
@@ -189,16 +190,11 @@ def languages_of(folded: str) -> frozenset[str]:
     whose do: "do" and "to" are Czech, but not among forty English words. Only the beginning is
     looked at; a few sentences tell.
     """
-    found: dict[str, set[str]] = {}
-    for word in _LETTERS.findall(folded[:_SAMPLE]):
-        for language in _BY_WORD.get(word, ()):
-            found.setdefault(language, set()).add(word)
-    most = max(map(len, found.values()), default=0)
-    least = max(2, most / 2)
+    words = _BY_WORD.keys() & set(_LETTERS.findall(folded[:_SAMPLE]))
+    found = Counter(language for word in words for language in _BY_WORD[word])
+    least = max(2, max(found.values(), default=0) / 2)
     return frozenset(
-        language
-        for language, words in found.items()
-        if len(words) >= least and language in BENDINGS
+        language for language, count in found.items() if count >= least and language in BENDINGS
     )
 
 

@@ -82,27 +82,28 @@ def fold(text: str) -> Folded:
     """Fold a text."""
     if text.isascii():
         return Folded(text.lower().replace("`", "'"), None)
+    few = _few_letters(text)
+    if few and _APART.search("".join(few)) is None:
+        # a folded letter folds to itself: one after the other is the same as all at once
+        for letter in few:
+            text = text.replace(letter, _LETTERS[ord(letter)])
+        return Folded(text.lower().replace("`", "'"), None)
     if _APART.search(text) is None:
-        return Folded(_folded(text), None)
+        return Folded(text.translate(_LETTERS), None)
     kept: list[int] = []
     done = 0
     for mark in _APART.finditer(text):
         kept += range(done, mark.start())
         done = mark.end()
     kept += range(done, len(text) + 1)
-    return Folded(_folded(_APART.sub("", text)), kept)
+    return Folded(_APART.sub("", text).translate(_LETTERS), kept)
 
 
-def _folded(text: str) -> str:
-    """Each letter folded."""
+def _few_letters(text: str) -> set[str]:
+    """The letters that are not ASCII, if those are rare and few; else none."""
     others = len(text) - len(text.encode("ascii", "ignore"))
-    letters = set(_NOT_ASCII.findall(text)) if others * _RARE < len(text) else ()
-    if not letters or len(letters) > _FEW:
-        return text.translate(_LETTERS)
-    # a folded letter folds to itself: one after the other is the same
-    for letter in letters:
-        text = text.replace(letter, _LETTERS[ord(letter)])
-    return text.lower().replace("`", "'")
+    letters = set(_NOT_ASCII.findall(text)) if others * _RARE < len(text) else set[str]()
+    return letters if len(letters) <= _FEW else set()
 
 
 def without_marks(text: str) -> str:

@@ -26,8 +26,8 @@ LONG_WORD = 16
 
 _DIGIT = re.compile(r"\d")
 # six digits, at most three characters between neighbours, such as stand in numbers of people
-_GAP = r"[ \t\u00a0\u2000-\u2015\u200e\u202f()（）./−・·+-]"
-_CLUSTER = re.compile(rf"\d(?:{_GAP}{{0,3}}\d){{5,}}")
+GAP = r"[ \t\u00a0\u2000-\u2015\u200e\u202f()（）./−・·+-]"
+_CLUSTER = re.compile(rf"\d(?:{GAP}{{0,3}}\d){{5,}}")
 # the same for ASCII, where it takes half the time
 _ASCII_DIGIT = re.compile("[0-9]")
 _ASCII_CLUSTER = re.compile(r"[0-9](?:[ \t()./+-]{0,3}[0-9]){5,}")
@@ -35,7 +35,8 @@ _DAY = r"(?:(?:19|20)\d\d([-./])\d\d\1\d\d|\d\d?([-./])\d\d?\2(?:19|20)\d\d)"
 _DATE = re.compile(rf"{_DAY}(?:[ -]{{1,3}}(?:\d\d?|\d{{1,2}}\.\d\d))?")
 _AROUND = 64
 _LONGEST_WORD = 96
-_AT = re.compile(r"[(\[{<] ?(?:at|ät|a|arroba|chez|klammeraffe) ?[)\]}>]")
+AT = r"[(\[{<] ?(?:at|ät|a|arroba|chez|klammeraffe) ?[)\]}>]"
+_AT = re.compile(AT)
 _DOT_WORDS = frozenset(
     left + word + right
     for word in ("dot", "punkt", "point", "punto", "ponto")
@@ -60,7 +61,7 @@ _NOTHING: frozenset[str] = frozenset()
 # a name may stand apart from its mark; an option has none
 _APART = (" :", " =", "：", "＝")
 _NUMBER_AFTER = re.compile(r" \d")
-_GLUED = ('"', "'", "(", "[", ":", "/", "=", ">", "`", "*", "_", "\\", "|", "„", "“", "«", "‘")
+GLUED = ('"', "'", "(", "[", ":", "/", "=", ">", "`", "*", "_", "\\", "|", "„", "“", "«", "‘")
 _PUNCTUATION = re.compile("[\"'(\\[:/=>`*_\\\\|„“«‘]")
 
 
@@ -200,7 +201,7 @@ def _has_bracketed_at(lower: str) -> bool:
 def tokens(lower: str) -> list[str]:
     """Words between spaces and punctuation, a full stop kept: ``v.le`` is ``v.`` and ``le``."""
     apart = lower.replace(".", ". ")
-    if holds(apart, _GLUED):
+    if holds(apart, GLUED):
         apart = _PUNCTUATION.sub(" ", apart)
     return apart.split()
 

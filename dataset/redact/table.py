@@ -13,33 +13,30 @@ import pyarrow.compute as pc
 from dataset.redact.conversation import Said, Talk
 from dataset.rows import MESSAGE_TYPE, ROW_SCHEMA
 
+Quiet = Callable[[pl.Series], pl.Series]
+"""Says of texts (n,), null among them, whether detectors find nothing in each."""
+
 
 class Talks:
     """The conversations of a batch.
 
     Args:
         frame: (conversations,) schema ``ROW_SCHEMA``.
-        quiet: says of texts, null among them, whether detectors find nothing in them. Without it
-            nobody knows.
+        quiet: without it nobody knows.
 
     Attributes:
         ids: of the conversations.
     """
 
-    def __init__(
-        self, frame: pl.DataFrame, quiet: Callable[[pl.Series], pl.Series] | None = None
-    ) -> None:
+    def __init__(self, frame: pl.DataFrame, quiet: Quiet | None = None) -> None:
         self._table = frame.to_arrow().cast(ROW_SCHEMA).combine_chunks()
         self._messages = _one(self._table["messages"])
         flat = self._messages.flatten()
         self._fields: dict[str, list[Any]] = {
             name: flat.field(name).to_pylist() for name in ("role", "name", "content", "reasoning")
         }
-        self._quiet: list[bool] = (
-            quiet(cast(pl.Series, pl.from_arrow(flat.field("content")))).to_list()
-            if quiet
-            else [False] * len(flat)
-        )
+        self._quiet = _told(quiet, flat.field("content"))
+        self._quiet_titles = _told(quiet, _one(self._table["title"]))
         self._calls = flat.field("tool_calls")
         self._arguments: list[str] = self._calls.flatten().field("arguments").to_pylist()
         self._own: dict[str, list[Any]] = {
@@ -69,7 +66,11 @@ class Talks:
         ]
         own = self._own
         return Talk(
-            own["title"][at], tuple(own["participants"][at] or ()), own["tools"][at], messages
+            own["title"][at],
+            tuple(own["participants"][at] or ()),
+            own["tools"][at],
+            messages,
+            self._quiet_titles[at],
         )
 
     def put(self, at: int, talk: Talk) -> None:
@@ -114,6 +115,12 @@ class Talks:
         columns["arguments"] = pa.array(self._arguments, pa.string())
         calls = pa.StructArray.from_arrays(list(columns.values()), fields=list(call_type))
         return _like(self._calls, calls)
+
+
+def _told(quiet: Quiet | None, texts: Any) -> list[bool]:
+    if quiet is None:
+        return [False] * len(texts)
+    return quiet(cast(pl.Series, pl.from_arrow(texts))).to_list()
 
 
 def _one(column: Any) -> Any:

@@ -28,7 +28,8 @@ from dataset.redact.word_lists import (
     TITLES,
 )
 
-_BEFORE = re.compile(r"([^\W_]+(?:-[^\W_]+)?)?((?:[^\w\n]|_)*)$")
+# of the text before, read backwards
+_BEFORE = re.compile(r"((?:[^\w\n]|_)*)([^\W_]+(?:-[^\W_]+)?)?")
 _AFTER = re.compile(r"((?:[^\w\n]|_)*)([^\W_]+)?")
 _STARTS = frozenset(".!?…:;•*>)–—|。！？")
 
@@ -43,13 +44,15 @@ def is_name_here(text: str, start: int, end: int, *, place: bool) -> bool:
         place: whether the word is also a month, a country or a town.
     """
     word = text[start:end]
-    before = _BEFORE.search(text, max(0, start - 40), start)
+    # a line's end between them does not part the word before from the name
+    before = _BEFORE.match(text[max(0, start - 40) : start].removesuffix("\n")[::-1])
     after = _AFTER.match(text, end, end + 40)
     assert before is not None
     assert after is not None
-    around = _Around(fold_text(before[1] or ""), before[2], after[1], fold_text(after[2] or ""))
+    left = (before[2] or "")[::-1]
+    around = _Around(fold_text(left), before[1][::-1], after[1], fold_text(after[2] or ""))
     capital = word[:1].isupper()
-    initial = around.near and around.gap[:1] == "." and (before[1] or "").isupper()
+    initial = around.near and around.gap[:1] == "." and left.isupper()
     if around.gap.endswith("@") or _is_addressed(around, capital=capital):
         return True
     if not capital or (len(word) > 1 and word.isupper()):

@@ -19,7 +19,7 @@ from dataset.redact.names import Token, is_name
 from dataset.redact.people import Known, PeopleFinder, PersonSpan
 from dataset.redact.roster import Roster, load_roster
 from dataset.redact.scripts import script_of
-from dataset.redact.sieve import quiet
+from dataset.redact.sieve import sieve
 from dataset.redact.span import DEFAULT_KINDS, KINDS, Span
 from dataset.redact.surrogates import Surrogates
 from dataset.redact.table import Talks
@@ -120,11 +120,14 @@ class Redact:
             if options.engine
             else None
         )
+        # patterns of the spec and engines may find something in any text
+        only_detectors = not self._patterns and self._engine is None
+        self._quiet = sieve(self._locales) if only_detectors else None
         self._everyone = PeopleFinder(_rare(self._roster)) if options.everyone else None
         self._finder = lru_cache(maxsize=_FINDERS)(self._make_finder)
 
     def __getstate__(self) -> dict[str, Any]:
-        made_anew = {"_patterns", "_engine", "_everyone", "_finder", "_languages"}
+        made_anew = {"_patterns", "_engine", "_quiet", "_everyone", "_finder", "_languages"}
         return {key: value for key, value in self.__dict__.items() if key not in made_anew}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -133,9 +136,7 @@ class Redact:
 
     def apply(self, frame: pl.DataFrame) -> StepResult:
         """See the class."""
-        # patterns of the spec and engines may find something in any text
-        only_detectors = not self._patterns and self._engine is None
-        talks = Talks(frame, quiet if only_detectors else None)
+        talks = Talks(frame, self._quiet)
         kinds: Counter[str] = Counter()
         rows: list[tuple[Any, ...]] = []
         hashes: dict[str, str] = {}
