@@ -70,6 +70,7 @@ class Encoders:
         # nothing may cut, pad or add: the ids are those of the bare text
         self._state.update(post_processor=None, truncation=None, padding=None)
         self._ids = ids
+        self.size = tokenizer.backend_tokenizer.get_vocab_size(with_added_tokens=True)
         self._names = {token_id: f"{_MARK}{token_id}{_MARK}" for token_id in ids.values()}
 
     @functools.cached_property

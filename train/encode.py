@@ -6,9 +6,12 @@ so that the prompt's ids are always the beginning of the trained ids. Borders be
 history, which the server encodes at once too; where one of those is joined, that is told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from train.control import Occurrence, RenderError, Vocabulary
 
@@ -63,26 +66,50 @@ class Encoder:
         self.vocabulary = vocabulary
         self._encoders = vocabulary.encoders
         self._control = vocabulary.control.steering
+        size = max([vocabulary.encoders.size, *(one + 1 for one in self._control)])
+        self._is_control = np.zeros(size, np.bool_)
+        self._is_control[list(self._control)] = True
         self._find = vocabulary.control.find
         self._tails: dict[tuple[int | None, str], list[int]] = {}
 
     def encode(self, texts: Sequence[Text]) -> list[Tokens | RenderError]:
-        """Encode many; those of one batch are encoded side by side by the library."""
-        whole = [i for i, one in enumerate(texts) if not one.foreign]
-        encodings = self._encoders.plain.encode_batch_fast(
-            [texts[i].text for i in whole], add_special_tokens=False
+        """Encode many; those of one call are encoded side by side by the library."""
+        return self._placed(texts, self._whole(texts))
+
+    def encode_each(
+        self, batches: Iterable[Sequence[Text]]
+    ) -> Iterator[list[Tokens | RenderError]]:
+        """Encode batch after batch, each while the next one is still being made."""
+        with ThreadPoolExecutor(1) as beside:
+            waiting: tuple[Sequence[Text], Future[list[Any]]] | None = None
+            for texts in batches:
+                job = beside.submit(self._whole, texts)
+                if waiting is not None:
+                    yield self._placed(waiting[0], waiting[1].result())
+                waiting = (texts, job)
+            if waiting is not None:
+                yield self._placed(waiting[0], waiting[1].result())
+
+    def _whole(self, texts: Sequence[Text]) -> list[Any]:
+        """Encodings of the texts without foreign control tokens, by the tokenizer alone."""
+        whole = [one.text for one in texts if not one.foreign]
+        encodings: list[Any] = self._encoders.plain.encode_batch_fast(
+            whole, add_special_tokens=False
         )
-        done: dict[int, Tokens] = {}
-        for i, encoding in zip(whole, encodings, strict=True):
-            tokens = self._by_control(texts[i], encoding.ids)
-            if tokens is not None:
-                done[i] = tokens
-        return [done.get(i) or self._in_pieces_or_refused(one) for i, one in enumerate(texts)]
+        return encodings
+
+    def _placed(self, texts: Sequence[Text], encodings: list[Any]) -> list[Tokens | RenderError]:
+        given = iter(encodings)
+        placed: list[Tokens | RenderError] = []
+        for one in texts:
+            tokens = None if one.foreign else self._by_control(one, next(given).ids)
+            placed.append(tokens or self._in_pieces_or_refused(one))
+        return placed
 
     def _by_control(self, one: Text, ids: list[int]) -> Tokens | None:
         """Positions by the control tokens around each border; None where that does not do."""
         known = self._control
-        at = [n for n, token in enumerate(ids) if token in known]
+        at = np.flatnonzero(self._is_control[np.array(ids, np.int64)]).tolist()
         genuine = [occurrence for occurrence in one.genuine if occurrence.id in known]
         if len(at) != len(genuine):
             return None

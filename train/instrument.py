@@ -6,11 +6,15 @@ done with it; inside loops an assignment says what was assigned, for loops that 
 
 from jinja2 import nodes
 
+# the variable that holds the tracer of a render
+TRACER = "tm_tracer"
+
 
 def instrument(tree: nodes.Template) -> nodes.Template:
     """The same tree with calls around and inside each loop.
 
-    They are ``tm_push``, ``tm_enter``, ``tm_assigned``, ``tm_leave`` and ``tm_pop``.
+    They are the filters ``tm_push``, ``tm_enter``, ``tm_assigned``, ``tm_leave`` and ``tm_pop`` on
+    the variable :data:`TRACER`.
     """
     for node in [tree, *tree.find_all((nodes.Node,))]:
         for field in node.fields:
@@ -53,8 +57,9 @@ def _loaded(target: nodes.Node) -> nodes.Expr:
 
 
 def _call(name: str, *arguments: nodes.Expr) -> nodes.ExprStmt:
-    called = nodes.Call(nodes.Name(name, "load"), list(arguments), [], None, None)
-    statement = nodes.ExprStmt(called)
+    # a filter is called directly, a function by way of the sandbox
+    tracer = nodes.Name(TRACER, "load")
+    statement = nodes.ExprStmt(nodes.Filter(tracer, name, list(arguments), [], None, None))
     for node in statement.find_all((nodes.Node,)):
         node.set_lineno(1, override=False)
     statement.set_lineno(1, override=False)

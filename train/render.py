@@ -39,6 +39,9 @@ __all__ = [
     "template_sha256",
 ]
 
+# conversations made into text while the ones before are encoded
+_BATCH = 64
+
 Chat = Sequence[Mapping[str, Any]]
 """Messages as chat templates take them: dicts with ``role``, ``content`` and so on."""
 
@@ -106,7 +109,7 @@ def render(
 
 
 def render_batch(
-    conversations: Iterable[Conversation],
+    conversations: Sequence[Conversation],
     tokenizer: Any,
     policy: Policy = DEFAULT,
     **template_kwargs: Any,
@@ -116,20 +119,35 @@ def render_batch(
     Returns:
         For each conversation, in order, what ``render`` returns or raises.
     """
-    results: list[RenderError | None] = []
-    texts: list[Text] = []
-    for one in conversations:
-        try:
-            page = page_of(one, tokenizer, template_kwargs)
-            wanted = trained_messages(one.messages, policy)
-            turns = [] if policy.train_on == "all" else [_written(turn_of(page, i)) for i in wanted]
-            texts.append(text_of(page, one, turns, policy))
-            results.append(None)
-        except RenderError as error:
-            results.append(error)
-    encoded = iter(encoder_of(tokenizer).encode(texts))
-    tokens = [error or next(encoded) for error in results]
+    encoder = encoder_of(tokenizer)
+    refused: list[RenderError | None] = []
+
+    def texts(batch: Iterable[Conversation]) -> list[Text]:
+        made: list[Text] = []
+        for one in batch:
+            try:
+                page = page_of(one, tokenizer, template_kwargs)
+                made.append(text_of(page, one, _turns(page, one, policy), policy))
+                refused.append(None)
+            except RenderError as error:
+                refused.append(error)
+        return made
+
+    if len(conversations) <= _BATCH:
+        batches: Iterable[list[Tokens | RenderError]] = [encoder.encode(texts(conversations))]
+    else:
+        starts = range(0, len(conversations), _BATCH)
+        batches = encoder.encode_each(texts(conversations[at : at + _BATCH]) for at in starts)
+    encoded = [tokens for batch in batches for tokens in batch]
+    given = iter(encoded)
+    tokens = [error or next(given) for error in refused]
     return [one if isinstance(one, RenderError) else rendered(one) for one in tokens]
+
+
+def _turns(page: Page, one: Conversation, policy: Policy) -> list[Turn]:
+    if policy.train_on == "all":
+        return []
+    return [_written(turn_of(page, i)) for i in trained_messages(one.messages, policy)]
 
 
 def _written(turn: Turn) -> Turn:

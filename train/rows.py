@@ -21,7 +21,7 @@ from train.render import (
     text_of,
     text_of_turns,
 )
-from train.turns import Turn, turn_of
+from train.turns import Turn, is_served, turn_of
 
 
 class Row(NamedTuple):
@@ -160,7 +160,7 @@ def _rows(
 
 def _as_served(page: Page, i: int, turn: Turn, tokens: Tokens) -> bool:
     """Whether the turn, and all before it, is what the server shows and the model then says."""
-    if not turn.served or turn.parts[0][0] in tokens.joined:
+    if not is_served(page, turn) or turn.parts[0][0] in tokens.joined:
         return False
     if i + 1 >= len(page.messages) or i + 1 in page.trace.unforeseen:
         return True
@@ -183,7 +183,7 @@ def _own_row(page: Page, i: int, encoder: Encoder, policy: Policy) -> Row | None
     """The row that ends with message ``i`` and trains it alone; None where a server differs."""
     shown = page.through(i)
     turn = _turn(shown, i)
-    if not isinstance(turn, Turn) or not turn.served:
+    if not isinstance(turn, Turn) or not is_served(shown, turn):
         return None
     tokens = _encoded(encoder, shown, [turn], policy)
     if turn.parts[0][0] in tokens.joined:

@@ -14,10 +14,10 @@ from typing import Any, cast
 import jinja2
 
 from train.control import Occurrence, RenderError
-from train.instrument import instrument, tail_is_constant
+from train.instrument import TRACER, instrument, tail_is_constant
 from train.provenance import TOOLS, traced
 from train.provenance_jinja import prepare, rewrite
-from train.tracer import REASONING, Trace, Tracer
+from train.tracer import EVENTS, REASONING, Trace, Tracer
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -35,7 +35,7 @@ class ChatTemplate:
         self._special = dict(special_tokens)
         self._stock, self._traced, self.constant_tail = _compiled(source)
         self._headers: dict[str, str | None] = {}
-        self._stops: dict[str, int | None] = {}
+        self._stops: dict[tuple[str, frozenset[int]], int | None] = {}
 
     def text(
         self,
@@ -77,7 +77,7 @@ class ChatTemplate:
             "tools": traced(tools, TOOLS, "tools") if tools else tools,
             "documents": None,
             "add_generation_prompt": generation,
-            **tracer.functions(),
+            TRACER: tracer,
         }
         with _Refusals(self.source, len(messages)):
             context = self._traced.new_context(variables)
@@ -95,7 +95,7 @@ class ChatTemplate:
             eos: ids that stop the model for certain; the first of them counts, else the last token.
             kwargs: passed on to the template.
         """
-        key = json.dumps([kwargs, sorted(eos)], sort_keys=True, default=repr)
+        key = (_key(kwargs), eos)
         if key not in self._stops:
             probe = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
             try:
@@ -113,7 +113,7 @@ class ChatTemplate:
 
         The same for every conversation when ``constant_tail`` is true.
         """
-        key = json.dumps(kwargs, sort_keys=True, default=repr)
+        key = _key(kwargs)
         if key not in self._headers:
             probe = [{"role": "user", "content": "a"}]
             try:
@@ -128,6 +128,10 @@ class ChatTemplate:
             except RenderError:
                 self._headers[key] = None
         return self._headers[key]
+
+
+def _key(kwargs: dict[str, Any]) -> str:
+    return json.dumps(kwargs, sort_keys=True, default=repr) if kwargs else ""
 
 
 def template_of(tokenizer: Any, tools: list[dict[str, Any]] | None = None) -> ChatTemplate:
@@ -173,6 +177,7 @@ def _compiled(source: str) -> tuple[jinja2.Template, jinja2.Template, bool]:
     environment.filters = dict(environment.filters)
     environment.globals = dict(environment.globals)
     prepare(environment)
+    environment.filters.update(EVENTS)
     tree = environment.parse(source)
     constant = tail_is_constant(tree)
     tree = rewrite(instrument(tree))

@@ -91,16 +91,6 @@ class Tracer:
         """The messages as the template is to have them."""
         return _Watched([_turn(one, i) for i, one in enumerate(messages)], self, 0)
 
-    def functions(self) -> dict[str, Callable[..., str]]:
-        """What the template's added statements call."""
-        return {
-            "tm_push": self._push,
-            "tm_pop": self._pop,
-            "tm_enter": self._enter,
-            "tm_leave": self._leave,
-            "tm_assigned": self._assigned,
-        }
-
     def write(self, chunk: str) -> None:
         """Take the next piece of output."""
         start = self._position
@@ -117,19 +107,22 @@ class Tracer:
         elif chunk:
             self._segments.append(Segment(start, self._position, self._current))
 
-    def _push(self) -> str:
+    def push(self) -> str:
+        """A loop starts."""
         self._frames.append(_Frame(self._current, self._locked, self.seen))
         self._locked = True
         return ""
 
-    def _pop(self) -> str:
+    def pop(self) -> str:
+        """The loop ends."""
         frame = self._frames.pop()
         self._current, self._locked = frame.current, frame.locked
         if not self._frames:
             self._body_end = self._position
         return ""
 
-    def _enter(self, value: Any) -> str:
+    def enter(self, value: Any) -> str:
+        """A round of the loop starts, with this item."""
         frame = self._frames[-1]
         if type(value) is not _Turn:
             self._current, self._locked = frame.current, False
@@ -145,11 +138,13 @@ class Tracer:
         frame.seen = float("inf")
         return ""
 
-    def _leave(self) -> str:
+    def leave(self) -> str:
+        """The round ends."""
         self._frames[-1].seen = self.seen
         return ""
 
-    def _assigned(self, value: Any) -> str:
+    def assigned(self, value: Any) -> str:
+        """Inside a round something was assigned."""
         if not self._locked and type(value) is _Turn:
             self._current, self._locked = value._place, True
         return ""
@@ -158,6 +153,16 @@ class Tracer:
         """What was told."""
         text = str.join("", self._chunks)
         return Trace(text, self._spans, self._segments, self._unforeseen, self._body_end)
+
+
+EVENTS: dict[str, Callable[..., str]] = {
+    "tm_push": Tracer.push,
+    "tm_pop": Tracer.pop,
+    "tm_enter": Tracer.enter,
+    "tm_leave": Tracer.leave,
+    "tm_assigned": Tracer.assigned,
+}
+"""What the statements put into a template call, on the tracer of the render."""
 
 
 class _Watched(list[Any]):

@@ -5,8 +5,10 @@ from train.page import Page
 from train.provenance_spans import Span
 
 
-def start_of(page: Page, i: int, said: list[Span]) -> tuple[int, bool]:
+def start_of(page: Page, i: int, said: list[Span]) -> tuple[int, bool | None]:
     """Where the header of message ``i`` ends, and whether the server shows the same before it.
+
+    ``None``: that takes another render to tell.
 
     Args:
         page: the conversation.
@@ -19,12 +21,11 @@ def start_of(page: Page, i: int, said: list[Span]) -> tuple[int, bool]:
     first = said[0].start if said else None
     segment = page.segment(i)
     header = page.template.header(**page.kwargs)
-    if page.template.constant_tail and segment and i in page.trace.unforeseen and i > 0:
+    if page.template.constant_tail and segment and header is not None and i > 0:
         at = segment.start
-        if header is not None and page.text.startswith(header, at):
-            start = at + len(header)
-            if first is None or start <= first:
-                return start, True
+        start = at + len(header)
+        if page.text.startswith(header, at) and (first is None or start <= first):
+            return start, True if i in page.trace.unforeseen else None
     try:
         shown = page.served(i)
     except RenderError:
