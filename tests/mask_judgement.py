@@ -88,7 +88,10 @@ class Page:
         fits = prompt is not None and self.text.startswith(prompt)
         start = len(prompt) if prompt is not None and fits else None
         if start is not None and first is not None and first < start:
-            start = None
+            if own[0].word < start:
+                start = None
+            else:
+                first = start  # the prompt opens with what the message's own text opens with
         if first is None and not self._shown_whole(around, start):
             return Turn(i, None, None, 0, None, 0, False, None)
         begin = last if first is not None else (start or 0)

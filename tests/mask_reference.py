@@ -29,11 +29,16 @@ def stock(
 
 
 class Stretch(NamedTuple):
-    """A part of the text, in characters, that a message said."""
+    """A part of the text, in characters, that a message said.
+
+    What stands before ``word``, the first word that only this message has, agrees with the
+    message too, but the template may have written it: ``<think>`` before reasoning, say.
+    """
 
     start: int
     end: int
     message: int
+    word: int
 
 
 def said(message: Message) -> list[str]:
@@ -76,7 +81,10 @@ def stretches(text: str, messages: list[Message], tools: Any, template: str) -> 
                         _grown(text, one.start(), source, hit.start(), i)
                         for one in re.finditer(re.escape(hit[0]), text)
                     }
-    return sorted(found)
+    first: dict[tuple[int, int, int], Stretch] = {}
+    for one in sorted(found, key=lambda stretch: stretch.word):
+        first.setdefault(one[:3], one)
+    return sorted(first.values())
 
 
 def _grown(text: str, at: int, source: str, begin: int, message: int) -> Stretch:
@@ -89,9 +97,8 @@ def _grown(text: str, at: int, source: str, begin: int, message: int) -> Stretch
         ahead += 1
     start, end = at - back, at + ahead
     inner = text[start:end]
-    return Stretch(
-        start + len(inner) - len(inner.lstrip()), end - len(inner) + len(inner.rstrip()), message
-    )
+    start, end = end - len(inner.lstrip()), start + len(inner.rstrip())
+    return Stretch(start, end, message, at)
 
 
 class Control(NamedTuple):

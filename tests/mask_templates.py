@@ -7,6 +7,7 @@ import ast
 import importlib.util
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -68,7 +69,9 @@ def _source(name: str, text: str) -> Source:
     if "eos_token" in text and "</s>" not in text:
         # the variable is a further stop beside what the source spells out
         return Source(text, eos="<|endoftext|>", bos=bos, stops=(*stops, "<|endoftext|>"))
-    return Source(text, eos=stops[0], bos=bos, stops=stops, closers=_by_name(_CLOSERS, name))
+    # as often as not the end-of-sequence token of a real tokenizer is no token of its template
+    eos = "<|endoftext|>" if zlib.crc32(text.encode()) % 2 else stops[0]
+    return Source(text, eos=eos, bos=bos, stops=stops, closers=_by_name(_CLOSERS, name))
 
 
 def _by_name(table: dict[str, tuple[str, ...]], name: str) -> tuple[str, ...]:

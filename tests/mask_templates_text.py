@@ -121,6 +121,17 @@ TEXT: dict[str, Source] = {
         "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% else %}{{ eos_token }}{% endif %}",
         eos="<|endoftext|>", stops=("<|end|>", "<|endoftext|>"),
     ),
+    "closing token behind the last turn": Source(
+        "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content + '<|/turn|>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% else %}{{ '<|done|>' }}{% endif %}",
+        eos="</s>", stops=("<|/turn|>",),
+    ),
+    "end of sequence that no turn ends with": Source(
+        "{{ bos_token }}{% for m in messages %}{{ '<|turn|>' + m.role + '\\n' + m.content + "
+        "'<|/turn|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|turn|>assistant\\n' }}"
+        "{% endif %}",
+        eos="<eos>", bos="<bos>", stops=("<|/turn|>",),
+    ),
     "double stop": Source(
         "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content + '<|end|>' }}"
         "{% if m.role == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}"
