@@ -16,6 +16,10 @@ class Connection(Protocol):
         """A query whose rows can be read in Arrow batches."""
         ...
 
+    def cursor(self) -> Any:
+        """A connection to the same database that may read beside this one."""
+        ...
+
 
 def over(connection: Connection, rows: pa.Table, query: str) -> list[tuple[Any, ...]]:  # noqa: ARG001
     """Run a statement that reads ``rows`` by that name.
