@@ -1,7 +1,7 @@
 """An export read by several processes; what comes out is what one process makes of it.
 
 Arrays of conversations are cut into blocks, each decoded by whichever process is free; a cut is a
-guess that its block proves (see :func:`ingest.stream.iter_blocks`). Any other export is read by one
+guess that its block proves (see :func:`ingest.blocks.iter_blocks`). Any other export is read by one
 process while this one writes. DuckDB stays here: one process may write a store.
 """
 
@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 from ingest.archive import Export, open_export, plain_path
 from ingest.batch import Batch, batches, collect_seldom
+from ingest.blocks import Block, CutError, iter_blocks, read_block
 from ingest.errors import UserError
 from ingest.importers.base import Array, ArrayImporter, Importer, ImportOptions, Item
 from ingest.processes import WorkerError, follow_parent, in_order, start
-from ingest.stream import BLOCK, Block, Broken, CutError, iter_array, iter_blocks, read_block
+from ingest.stream import BLOCK, Broken, iter_array
 
 
 def read_batches(

@@ -9,17 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.blocks import Block, CutError, iter_blocks, read_block
+from ingest.lines import iter_lines
 from ingest.loose import loads_loose
-from ingest.stream import (
-    Block,
-    Broken,
-    CutError,
-    Element,
-    iter_array,
-    iter_blocks,
-    iter_lines,
-    read_block,
-)
+from ingest.stream import Broken, Element, iter_array
 
 decode_any = msgspec.json.Decoder().decode
 decode_object = msgspec.json.Decoder(dict[str, Any]).decode

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import gpt_export, gpt_talk
 
+from ingest.blocks import Block, CutError, iter_blocks, read_block
 from ingest.errors import ExportError
 from ingest.importers.base import ImportOptions
 from ingest.load import ImportReport, import_export
 from ingest.store import Where, open_store
-from ingest.stream import Block, Broken, CutError, Element, iter_array, iter_blocks, read_block
+from ingest.stream import Broken, Element, iter_array
 
 decode = msgspec.json.Decoder(dict[str, Any]).decode
 

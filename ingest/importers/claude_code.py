@@ -16,9 +16,9 @@ from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject, Ski
 from ingest.importers.claude_code_turns import Line, Session
 from ingest.importers.fields import text_of
 from ingest.importers.records import Record, record, records
+from ingest.lines import iter_lines
 from ingest.message import Conversation, conversation_id
 from ingest.shape import Peek, like, peek
-from ingest.stream import iter_lines
 from ingest.times import from_iso
 
 

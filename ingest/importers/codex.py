@@ -13,9 +13,9 @@ from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject, Ski
 from ingest.importers.codex_turns import Rollout
 from ingest.importers.fields import object_of, stated, text_of
 from ingest.importers.records import Record, record, records
+from ingest.lines import iter_lines
 from ingest.message import Conversation, Message, conversation_id
 from ingest.shape import Peek, like, peek
-from ingest.stream import iter_lines
 from ingest.times import from_iso
 
 _WRAPPED = ("session_meta", "turn_context", "response_item", "event_msg", "compacted")

@@ -16,9 +16,9 @@ from ingest.importers.base import ImporterKind, ImportOptions, Item, Reject, Ski
 from ingest.importers.fields import name_of, object_of, objects, stated, text_of
 from ingest.importers.gemini_cli_turns import turns_of
 from ingest.importers.records import Record, record, records
+from ingest.lines import iter_lines
 from ingest.message import Conversation, Message, conversation_id
 from ingest.shape import Peek, like, peek
-from ingest.stream import iter_lines
 from ingest.times import from_iso
 from ingest.tree import reading_order
 

@@ -15,10 +15,10 @@ from ingest.importers.fields import name_of, object_of, objects, text_of
 from ingest.importers.media import media_kind
 from ingest.importers.records import record
 from ingest.importers.signal_text import Said, is_signal, item_of, read_text, unquoted
+from ingest.lines import iter_lines
 from ingest.message import Attachment
 from ingest.people import Event, Line
 from ingest.shape import Peek, holds, like
-from ingest.stream import iter_lines
 from ingest.text import text_lines
 
 _KEYS = {"date", "sender", "body", "quote", "reactions", "attachments"}

@@ -12,9 +12,9 @@ from ingest.importers.fields import object_of, objects, text_of
 from ingest.importers.records import Record, certainty, ours, record, zoned
 from ingest.importers.sillytavern_dates import from_tavern
 from ingest.importers.steps import Steps
+from ingest.lines import iter_lines
 from ingest.message import Attachment, Conversation, Message, Participant, Role, conversation_id
 from ingest.shape import peek
-from ingest.stream import iter_lines
 
 _OWN_EXTRA = {"reasoning", "tool_invocations", "image", "file", "files", "media", "bias"}
 

@@ -17,10 +17,11 @@ from ingest.archive import Export, Member
 from ingest.errors import ExportError
 from ingest.importers import parquet_rows
 from ingest.importers.base import Item, Reject, Skip
+from ingest.lines import iter_lines
 from ingest.loose import loads_loose
 from ingest.message import Conversation
 from ingest.shape import Peek, peek
-from ingest.stream import Broken, iter_array, iter_lines
+from ingest.stream import Broken, iter_array
 
 Source = dict[str, Any]
 """A record as decoded."""
