@@ -7,6 +7,7 @@ stands; what stands around it decides whether it is the name. Docs: docs/redacti
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -203,18 +204,29 @@ def nameless(finders: Sequence[PeopleFinder], texts: list[str]) -> frozenset[str
 
 def _entries(people: Sequence[Known]) -> dict[str, list[Entry]]:
     """What to look for: the entries of each spelling."""
-    forms: dict[tuple[Form, Part, str], set[int]] = {}
-    for person in people:
-        for token in person.tokens:
-            name = token.text.lower()
-            for form in filter(_has_text, forms_of(token)):
-                forms.setdefault((form, token.part, name), set()).add(person.number)
-        for form in _joined(person.tokens):
-            forms.setdefault((form, "full", form.text), set()).add(person.number)
     entries: dict[str, list[Entry]] = {}
-    for (form, part, name), numbers in forms.items():
-        entries.setdefault(form.text, []).append(Entry(form, frozenset(numbers), part, name))
+    for person in people:
+        mine = frozenset({person.number})
+        for form, part, name in _forms_of_all(person.tokens):
+            same = entries.setdefault(form.text, [])
+            # a form takes long to hash, and few share a spelling
+            for at, each in enumerate(same):
+                if (each.part, each.token, each.form) == (part, name, form):
+                    same[at] = each._replace(people=each.people | mine)
+                    break
+            else:
+                same.append(Entry(form, mine, part, name))
     return entries
+
+
+@lru_cache(maxsize=16384)
+def _forms_of_all(tokens: tuple[Token, ...]) -> list[tuple[Form, Part, str]]:
+    """Forms of the words of one person's names, the part that each is, and its word."""
+    forms: list[tuple[Form, Part, str]] = []
+    for token in tokens:
+        name = token.text.lower()
+        forms += [(form, token.part, name) for form in filter(_has_text, forms_of(token))]
+    return [*forms, *((form, "full", form.text) for form in _joined(tokens))]
 
 
 def _has_text(form: Form) -> bool:
