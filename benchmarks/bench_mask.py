@@ -1,7 +1,7 @@
 """Speed of the loss mask: tokens a second, against bare tokenization of the same texts in one run.
 
     python benchmarks/bench_mask.py [--vocabulary FILE|DIR] [--tokens 300000] [--rounds 5]
-        [--threads 0 1] [--json FILE]
+        [--threads 0 1] [--json FILE] [--write]
 
 The reference is the floor that any method pays: ``tokenizer(texts)`` on a list of texts that are
 rendered already. Beside it: turnmill's batch, the library's mask with TRL's patched template one
@@ -12,7 +12,8 @@ Methods take turns in every round; the diffing ones get the first conversations 
 are slow. A conversation's messages are drawn as ``mask_texts.LENGTHS`` says, from descriptions and
 docstrings of installed packages. Without ``--vocabulary`` a byte-level BPE of 40,000 tokens is
 trained on these. Threads are those of the tokenizer's batches (0: as many as cores), each in a
-process of its own. Rates are by the clock; CPU seconds stand in the JSON.
+process of its own. Rates are by the clock; CPU seconds stand in the JSON. ``--write`` puts the
+tables into docs/masking.md.
 """
 
 import argparse
@@ -35,6 +36,7 @@ import mask_peers
 from mask_texts import LENGTHS, chats, tokenizer_of
 
 REFERENCE = "tokenizer(texts)"
+DOCUMENT = Path(__file__).parent.parent / "docs" / "masking.md"
 LENGTH = {2: 420, 6: 1150, 20: 3600}  # tokens of a conversation, about
 SLOW_SHARE = {2: 4, 6: 8, 20: 16}  # the diffing methods get one conversation in so many
 TARGETS = {"of bare tokenization": 0.7, "times TRL": 2.0, "times per-turn diffing at 20": 8.0}
@@ -85,7 +87,8 @@ def measure(tokenizer: Any, messages: int, tokens: int, rounds: int) -> dict[str
     texts = {id(one): tokenizer.apply_chat_template(one, tokenize=False) for one in made}
     # speed of another result would be no figure
     ids = tokenizer([texts[id(one)] for one in made], add_special_tokens=False)["input_ids"]
-    for one, done in zip(ids, render_batch(map(Conversation, made), tokenizer), strict=True):
+    whole = render_batch([Conversation(one) for one in made], tokenizer)
+    for one, done in zip(ids, whole, strict=True):
         assert isinstance(done, Rendered)
         assert done.ids == one
     methods = ways(tokenizer, texts)
@@ -160,6 +163,35 @@ def show(found: dict[str, Any]) -> None:
             )
 
 
+def page(about: dict[str, Any], results: list[dict[str, Any]]) -> str:
+    """The tables of the document."""
+    said = ", ".join(f"{key} {value}" for key, value in about.items())
+    lengths = ", ".join(f"{role} {m} (sigma {s})" for role, (m, s) in LENGTHS.items())
+    parts = [
+        f"{said}. Vocabulary of {results[0]['vocabulary']:,}; template of Qwen 3; tokens of a "
+        f"message, lognormal medians: {lengths}. Thousand tokens a second, best of "
+        f"{_rounds(results)} rounds in which the methods take turns; in brackets the ratio to the "
+        "reference, of the best and of the median.\n"
+    ]
+    for found in results:
+        sizes = found["sizes"]
+        head = [f"threads: {found['threads']}", *(f"{one['messages']} messages" for one in sizes)]
+        rows = [head, ["---", *["--:"] * len(sizes)]]
+        rows += [[name, *(_figures(one, name) for one in sizes)] for name in sizes[0]["methods"]]
+        parts.append("".join(f"| {' | '.join(row)} |\n" for row in rows))
+    return "\n".join(parts)
+
+
+def _rounds(results: list[dict[str, Any]]) -> int:
+    return len(results[0]["sizes"][0]["methods"][REFERENCE]["wall_s"])
+
+
+def _figures(size: dict[str, Any], name: str) -> str:
+    one, reference = size["methods"][name], size["methods"][REFERENCE]
+    ratios = (f"{one[kind] / reference[kind]:.3g}" for kind in ("best", "median"))
+    return f"{one['best'] / 1e3:,.0f} ({', '.join(ratios)})"
+
+
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     import tokenizers
@@ -187,6 +219,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, nargs="+", default=list(LENGTH), choices=LENGTH)
     parser.add_argument("--threads", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--write", action="store_true", help="put the tables into the document")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
@@ -202,6 +235,11 @@ def main() -> None:
     if asked.json:
         whole = {"machine": about, "lengths": LENGTHS, "targets": TARGETS, "results": results}
         asked.json.write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
+    if asked.write:
+        start, end = "<!-- speed -->\n", "<!-- /speed -->\n"
+        before, rest = DOCUMENT.read_text("utf-8").split(start)
+        text = before + start + page(about, results) + end + rest.split(end)[1]
+        DOCUMENT.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -105,7 +105,9 @@ def chats(tokenizer: Any, count: int, messages: int, seed: int = 0) -> list[list
     length is drawn from :data:`LENGTHS`.
     """
     draw = random.Random(seed * 1_000 + messages)
-    words = kept_paragraphs()
+    # what spells a control token is other work for each method, and rare in chats
+    added = [token.content for token in tokenizer.added_tokens_decoder.values()]
+    words = [one for one in kept_paragraphs() if not any(token in one for token in added)]
     sample = "\n\n".join(draw.sample(words, 500))
     per_token = len(sample) / len(tokenizer(sample, add_special_tokens=False)["input_ids"])
     made = []
