@@ -85,7 +85,7 @@ class Page:
         own = self._own(i)
         first, last = (own[0].start, max(one.end for one in own)) if own else (None, 0)
         prompt = around.prompt
-        fits = prompt is not None and self.text.startswith(prompt)
+        fits = prompt is not None and self.text.startswith(prompt) and self._same_tokens(around)
         start = len(prompt) if prompt is not None and fits else None
         if start is not None and first is not None and first < start:
             if own[0].word < start:
@@ -115,6 +115,18 @@ class Page:
             # itself is not for the judge to say
             start, header_end = (start, start) if first is None else (None, start)
         return Turn(i, start, first, last, stop, header_end, sure, broken)
+
+    def _same_tokens(self, around: Prompt) -> bool:
+        """Whether the header's control tokens are control tokens in the whole text too.
+
+        Where a message's own words take their place (``<think>`` in the content), the served
+        prompt and the row agree in text and differ in ids.
+        """
+        if self.genuine is None or around.prompt is None:
+            return True
+        begin = len(around.prompt) - len(around.header)
+        have = {one.start for one in self.genuine}
+        return all(begin + one.start in have for one in controls(around.header, self.tokens))
 
     def _shown_whole(self, around: Prompt, start: int | None) -> bool:
         """Whether a message without words of its own is shown where the prompt ends."""

@@ -33,6 +33,14 @@ _GROUPED = (
     "{{ '\\n<tool_response>\\n' + m.content + '\\n</tool_response>' }}"
     "{% if loop.last or messages[loop.index0 + 1].role != 'tool' %}{{ '<|im_end|>\\n' }}{% endif %}"
 )
+_RESULTS_OPEN = (
+    "{% set ns = namespace(open=false) %}{% for m in messages %}{% if m.role == 'tool' %}"
+    "{{ '<|results|>' if not ns.open }}{% set ns.open = true %}{{ '<|r|>' + m.content + '<|/r|>' }}"
+    "{% elif m.role != 'assistant' %}{{ '<|' + m.role + '|>' + m.content }}{% elif ns.open %}"
+    "{{ '<|/results|>' + m.content + '<|eot|>' }}{% set ns.open = false %}{% else %}"
+    "{{ '<|bot|>' + m.content }}{% for c in m.tool_calls or [] %}{{ '<|call|>' + c.function | tojson }}"
+    "{% endfor %}{{ '<|eot|>' }}{% endif %}{% endfor %}"
+)
 _ITEMS = (
     "{% for c in m.tool_calls or [] %}{{ '<tool_call>' + c.function.name + '\\n' }}"
     "{% for k, v in c.function.arguments | items %}{{ '<arg_key>' + k + '</arg_key><arg_value>' }}"
@@ -126,6 +134,26 @@ TOOL_TEMPLATES: dict[str, Source] = {
         "{% endfor %}{% if add_generation_prompt and not ns.open %}{{ '<|im_start|>assistant\\n' }}"
         "{% endif %}",
         stops=("<|im_end|>", "<|wait|>"),
+    ),
+    "results shut when the answer comes": Source(
+        _RESULTS_OPEN + "{% if ns.open %}{{ '<|/results|>' }}{% elif add_generation_prompt %}"
+        "{{ '<|bot|>' }}{% endif %}",
+        eos="<|eot|>",
+    ),
+    "results shut by the prompt": Source(
+        _RESULTS_OPEN + "{% if add_generation_prompt %}{{ '<|/results|>' if ns.open else "
+        "'<|bot|>' }}{% endif %}",
+        eos="<|eot|>",
+    ),
+    "results shut by the answer, header within the user's turn": Source(
+        "{% set ns = namespace(open=false) %}{% for m in messages %}{% if m.role == 'tool' %}"
+        "{{ '<|results|>' if not ns.open }}{% set ns.open = true %}{{ '<|r|>' + m.content + '<|/r|>' }}"
+        "{% elif m.role == 'user' %}{{ '<|user|>' + m.content + '<|bot|>' }}"
+        "{% elif m.role == 'system' %}{{ m.content }}{% elif ns.open %}"
+        "{{ '<|/results|>' + m.content + '<|eot|>' }}{% set ns.open = false %}{% else %}"
+        "{{ m.content }}{% for c in m.tool_calls or [] %}{{ '<|call|>' + c.function | tojson }}"
+        "{% endfor %}{{ '<|eot|>' }}{% endif %}{% endfor %}{{ '<|/results|>' if ns.open }}",
+        eos="<|eot|>",
     ),
     "call ends with its own stop": Source(
         _OFFER + "{% for m in messages %}{{ '<|head|>' + m.role + '<|/head|>' + m.content }}"
