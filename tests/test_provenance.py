@@ -178,6 +178,17 @@ def test_stripping_blanks_leaves_a_mark():
     assert spans_of((": " + Traced("  ", 3, "content")).rstrip()) == (Span(1, 1, 3, "content"),)
 
 
+def test_a_cut_keeps_the_empty_texts_inside_it():
+    text = concat(["12", Traced("", 3, "content"), "34"])
+    assert spans_of(text[1:]) == (Span(1, 1, 3, "content"),)
+    assert spans_of(text[3:]) == ()
+
+
+def test_zeros_go_between_a_sign_and_its_number():
+    made = Traced("+5", 0, "content").zfill(4)
+    assert spans_of(made) == (Span(0, 1, 0, "content"), Span(3, 4, 0, "content"))
+
+
 def test_the_empty_answer_after_the_last_separator_leaves_a_mark():
     answer = Traced("ab</think>", 2, "content").split("</think>")[-1]
     assert spans_of(answer) == (Span(0, 0, 2, "content"),)

@@ -63,7 +63,7 @@ EXACT = r"""
 {% block q %}{{ a }}{% endblock %}{{ self.q() }}{% set f = ' '.join %}{{ f([a, b]) }}
 {% generation %}{{ a }}{% endgeneration %}{% if true %}{{ b }}{% endif %}{{ all[0].content ~ all[-1]['content'] }}
 {{ dict(x=a).x }}{{ namespace(x=b).x }}{{ a * 2 }}{{ '1' * 2 ~ 2 * b }}{{ [a] * 2 + [b] | join }}
-{{ a.spans }}{{ a.nothing }}{{ '1' if a.nothing is defined else '2' }}{{ 7 % 4 }}{{ 6.5 % 2 }}
+{{ a.spans }}{{ a['spans'] }}{{ a.nothing }}{{ m.nothing }}{{ m.of }}{{ m.get('content') }}{{ '1' if a.nothing is defined else '2' }}{{ 7 % 4 }}{{ 6.5 % 2 }}
 """.replace("{{ [a] * 2 + [b] | join }}", "{{ ([a] * 2 + [b])|join }}")
 # prints whole values, or passes through code that makes plain strings
 OPAQUE = """
@@ -72,7 +72,7 @@ OPAQUE = """
 {{ a|tojson }}{{ m|tojson }}{{ all|tojson }}{{ [a, b, 1]|tojson(indent=2) }}{{ {'2': b, '1': [a, {}]}|tojson(sort_keys=true) }}
 {{ {1: a, 2.5: b, '3': [1.5, [], {}, all]}|tojson(ensure_ascii=true, separators=('.', ':')) }}
 {{ '%9s|%-9s|%.1s' % (a, b, a) }}{{ '%*s' % (9, b) }}{{ '{:>9}|{:<9}'.format(a, b) }}{{ '{:{}}'.format(a, 9) }}{{ '%r' % a }}
-{{ a % () if '%' not in a }}{{ (a ~ '{}').format(b) }}{{ '{!r}'.format(b) }}
+{{ a % () if '%' not in a }}{{ (a ~ '{}').format(b) }}{{ '{!r}|{!a}'.format(b, a) }}
 {{ a|wordwrap(2) }}{{ a|urlencode|length }}{{ [a]|pprint }}{{ a|e|upper }}{{ (a|safe)[1:] }}{{ (a|safe).join([b]) }}
 {{ a|striptags }}{{ a|forceescape }}{{ ('{}'|safe).format(b) }}{{ ('%s'|safe) % a }}{{ a|urlize }}
 {{ a.encode().decode() }}{{ (a|safe ~ b).strip() }}{{ a|shout }}{{ [a, b]|map('shout')|join }}{{ [a, b]|map('upper')|shout }}

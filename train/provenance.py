@@ -117,6 +117,8 @@ class Traced(str):
 
     def strip(self, chars: str | None = None, /) -> str:
         text = str.strip(self, chars)
+        if len(text) == len(self):
+            return self
         return _clip(self, text, len(self) - len(str.lstrip(self, chars)))
 
     def lstrip(self, chars: str | None = None, /) -> str:
@@ -371,6 +373,8 @@ def _clip(source: Traced, text: str, start: int) -> Traced:
 
 
 def _pieces(source: Traced, pieces: Sequence[str], sep: str | None) -> list[str]:
+    if len(pieces) == 1 and len(pieces[0]) == len(source):
+        return [source]
     found: list[str] = []
     at = 0
     for piece in pieces:

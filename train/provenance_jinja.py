@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedFormatter
 from markupsafe import Markup
 
 from train.control import RenderError
-from train.provenance import Traced, changed, concat, lifted
+from train.provenance import Traced, TracedBytes, changed, concat, lifted
 from train.provenance_markup import TracedMarkup, carry, escaped
 from train.provenance_text import dumped, formatted, percent, shown
 
@@ -35,7 +35,7 @@ class TracingEnvironment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """``%`` of text fills a pattern."""
-        if isinstance(left, Markup):
+        if isinstance(left, Markup | bytes):
             return carry(super().call_binop(context, operator, left, right), [left, right])
         if isinstance(left, str):
             return percent(left, right)
@@ -54,6 +54,14 @@ class TracingEnvironment(ImmutableSandboxedEnvironment):
         if kind is BuiltinMethodType and isinstance(owner, bytes | str):
             return result if type(owner) is Traced else carry(result, [owner, args, kwargs])
         return result
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """What ``obj.attribute`` is: an attribute, else an item."""
+        kind = type(obj)
+        if isinstance(obj, dict) and not kind.__dictoffset__ and attribute not in _attributes(kind):
+            # the same as the sandbox does, without an exception raised on the way
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
         """A sandboxed ``format`` or ``format_map`` of text."""
@@ -164,7 +172,12 @@ class _Carrying:
 
 
 def _is_ours(obj: Any, attribute: str) -> bool:
-    return attribute == "spans" and isinstance(obj, Traced)
+    return attribute in ("spans", "of") and isinstance(obj, Traced | TracedBytes)
+
+
+@functools.cache
+def _attributes(kind: type) -> frozenset[str]:
+    return frozenset(dir(kind))
 
 
 def _soft(value: Any) -> str:

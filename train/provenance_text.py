@@ -118,8 +118,6 @@ def _fields(
         number += automatic
         if conversion == "r":
             value = _repr(value)
-        elif conversion == "a":
-            value = opaque(ascii(value), origins_of(value))
         elif conversion:
             value = shown(value)
         if spec:
