@@ -57,7 +57,7 @@ class TracingEnvironment(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """What ``obj.attribute`` is: an attribute, else an item."""
-        kind = type(obj)
+        kind: Any = type(obj)
         if isinstance(obj, dict) and not kind.__dictoffset__ and attribute not in _attributes(kind):
             # the same as the sandbox does, without an exception raised on the way
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
