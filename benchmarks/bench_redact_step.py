@@ -8,8 +8,8 @@ same process. With ``--workers`` the same batches also go through that many proc
 seconds hold the start of the processes and the rows' way there and back.
 
 Made: the invented store of ``bench_build.py``; every message has its speaker's name, every fifth
-conversation something to find. Ordinary: the chats of ``bench_redact.py``, ten messages of two
-people with names of four countries, one message in ten with a name. Long: the same with messages
+conversation something to find. Ordinary: the chats of ``bench_redact.py``, ten messages of two of
+a thousand people of four countries, one message in ten with a name. Long: the same with messages
 eight times as long.
 """
 
@@ -61,10 +61,11 @@ def chats(megabytes: float, together: int = 1) -> Iterator[Conversation]:
     fakers = [Faker(locale) for locale in LOCALES]
     for seed, faker in enumerate(fakers):
         faker.seed_instance(seed)
+    known = [[faker.name() for _ in range(250)] for faker in fakers]
     texts = ordinary(megabytes)
     messages = [" ".join(texts[at : at + together]) for at in range(0, len(texts), together)]
     for number, start in enumerate(range(0, len(messages), TURNS)):
-        people = [fakers[number % len(fakers)].name() for _ in range(2)]
+        people = draw.sample(known[number % len(known)], 2)
         said = [
             f"{text} {draw.choice(people).split()[0]}" if draw.random() < 0.1 else text
             for text in messages[start : start + TURNS]
