@@ -616,9 +616,24 @@ def mask(
     train_on: Annotated[
         str, typer.Option("--train-on", help="What is trained: assistant, last or all.")
     ] = "assistant",
+    reasoning: Annotated[
+        bool,
+        typer.Option(
+            "--train-reasoning/--no-train-reasoning", help="Whether its thoughts are trained."
+        ),
+    ] = True,
+    tool_calls: Annotated[
+        bool,
+        typer.Option(
+            "--train-tool-calls/--no-train-tool-calls", help="Whether its tool calls are trained."
+        ),
+    ] = True,
     max_length: Annotated[
         int | None, typer.Option("--max-length", min=1, help="Show what lies beyond as cut off.")
     ] = None,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="Show each row that is trained, in place of the whole.")
+    ] = False,
     home: Home = None,
     json: AsJson = False,
 ) -> None:
@@ -627,10 +642,10 @@ def mask(
     from serve.terminal import print_json
 
     colors = masks.color_of(color)
-    policy = masks.policy_of(train_on, max_length)
+    policy = masks.policy_of(train_on, reasoning=reasoning, tool_calls=tool_calls)
     views = masks.views(
         source, tokenizer, _workspace(home), limit or (50 if html else 1), split=split,
-        policy=policy,
+        policy=policy, max_length=max_length, rows=rows,
     )  # fmt: skip
     if html:
         masks.write_page(html, views, title=source, tokenizer=tokenizer)

@@ -44,6 +44,12 @@ class BaseUse(_Value):
     path: Path = Field(description="where its files lie on this machine")
     weights: dict[str, str] = Field(description="sha256 of each weight file, by name")
     template_sha256: str = Field(description="of the chat template")
+    template_method: str = Field(
+        default="", description="how turns are told apart in it: segments or provenance"
+    )
+    stop_tokens: list[str] = Field(
+        default_factory=list, description="control tokens that end the assistant's turns in it"
+    )
 
 
 class TrainPlan(_Value):

@@ -85,22 +85,27 @@ def plan_run(
     """Resolve everything; writes only the rendered rows, under ``run_dir``.
 
     Raises:
+        VerdictError: the base model's chat template cannot be trained exactly.
         UserError: the version, base model or data do not allow a run.
     """
     from train.device import find_device
     from train.load import load_tokenizer, resolve_base, weights_sha256
-    from train.render import template_sha256
+    from train.verdict import check_template
 
     version = load_version(spec.dataset, workspace)
     version.require_chat()
     path, revision = resolve_base(spec.base_model, spec.base_revision)
     tokenizer = load_tokenizer(str(path))
+    verdict = check_template(tokenizer)
+    verdict.require(spec.base_model)
     base = BaseUse(
         model=spec.base_model,
         revision=revision,
         path=path,
         weights=weights_sha256(path),
-        template_sha256=template_sha256(tokenizer),
+        template_sha256=verdict.template_sha256,
+        template_method=verdict.method,
+        stop_tokens=list(verdict.stop_tokens),
     )
     rendered = {
         split: _rendered(

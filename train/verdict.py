@@ -14,7 +14,17 @@ from typing import Any, Literal
 
 from ingest.errors import UserError
 from train.probes import Probe, harmless, probes
-from train.render import Rendered, RenderError, mask_spans, prompt, render, template_sha256
+from train.render import (
+    Conversation,
+    Rendered,
+    RenderError,
+    mask_spans,
+    page_of,
+    prompt,
+    render,
+    template_sha256,
+)
+from train.rows import Row, render_rows
 
 # a probe holds so many control tokens at the most
 _INJECTED = 6
@@ -36,14 +46,17 @@ class ProbeResult:
             template itself takes no such conversation, which speaks not against it.
         reason: empty when exact.
         plain: whether nothing can be trained without it.
-        served_otherwise: whether a trained turn stands after other text than the server shows.
+        apart: whether some turn gets a row of its own, since what stands before it is rendered
+            otherwise once the conversation goes on.
+        unserved: whether a trained turn stands after other text than the server shows.
     """
 
     name: str
     verdict: ProbeVerdict
     reason: str = ""
     plain: bool = False
-    served_otherwise: bool = False
+    apart: bool = False
+    unserved: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,9 @@ class Verdict:
     Attributes:
         verdict: ``exact`` or ``refused``.
         reasons: why it is refused.
-        method: how the renderer tells turns apart.
+        method: how the renderer tells turns apart: ``segments`` where the template writes each
+            message while it reads it, ``provenance`` where it gathers text and prints it later,
+            ``none`` where it could not.
         stop_tokens: text of the control tokens that end trained turns.
         template_sha256: of the template; empty if there is none.
         warnings: what is left out or differs, though the template can be trained.
@@ -101,7 +116,7 @@ def check_template(tokenizer: Any) -> Verdict:
     return Verdict(
         "refused" if reasons else "exact",
         reasons,
-        "prefix",
+        trial.method,
         tuple(trial.stops),
         digest,
         tuple(_warnings(results, list(trial.stops), tokenizer)),
@@ -123,12 +138,14 @@ def _warnings(results: Sequence[ProbeResult], stops: list[str], tokenizer: Any) 
         for one in results
         if one.verdict == "refused" and not one.plain
     ]
-    otherwise = [f"'{one.name}'" for one in results if one.served_otherwise]
-    if otherwise:
-        found.append(
-            "earlier text is rendered differently once a conversation goes on: "
-            + ", ".join(otherwise)
-        )
+    for what, names in (
+        ("turns get rows of their own, as history is shown otherwise later, in",
+         [one.name for one in results if one.apart]),
+        ("some turns are trained after other text than the server shows in",
+         [one.name for one in results if one.unserved]),
+    ):  # fmt: skip
+        if names:
+            found.append(f"{what}: {', '.join(names)}")
     if stops and tokenizer.eos_token not in stops:
         found.append(
             f"turns end with {', '.join(stops)}, not with the tokenizer's eos token "
@@ -141,6 +158,13 @@ class _Broken(Exception):  # noqa: N818 - not an error of the program
     """A law that does not hold."""
 
 
+def _check_prompt(fed: list[int], row: Rendered) -> None:
+    if row.ids[: len(fed)] != fed:
+        raise _Broken("a trained row does not begin with what the server feeds the model")
+    if fed and row.loss_mask[len(fed) - 1 : len(fed) + 1] != [0, 1]:
+        raise _Broken("training does not begin where the server's prompt ends")
+
+
 class _Trial:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -148,42 +172,73 @@ class _Trial:
         self._control = {i: token.content for i, token in added if token.content.strip()}
         self.injected = self._to_inject()
         self.stops: Counter[str] = Counter()
+        self.method = "none"
 
     def result(self, probe: Probe) -> ProbeResult:
-        """Try one probe."""
+        """Try one probe: as the rows that train it, and as one."""
         try:
-            text = self._stock(probe)
+            self._stock(probe)
         except RenderError as error:
             return ProbeResult(probe.name, "unsupported", error.message, probe.plain)
+        rows = self._rows(probe)
+        if isinstance(rows, RenderError):
+            return ProbeResult(probe.name, "refused", rows.message, probe.plain)
         try:
-            rendered = render(probe.messages, self._tokenizer, tools=probe.tools)
-            self._check(probe, text, rendered)
-        except RenderError as error:
-            return ProbeResult(probe.name, "refused", error.message, probe.plain)
+            self._check(probe, [(row.messages, row.rendered) for row in rows])
+            self._check_prompts(probe)
+            whole = self._whole(probe)
+            if whole is not None:
+                self._check(probe, [(len(probe.messages), whole)])
         except _Broken as law:
             return ProbeResult(probe.name, "wrong", str(law), probe.plain)
-        otherwise = self._served_otherwise(probe, text)
-        return ProbeResult(probe.name, "exact", "", probe.plain, otherwise)
+        self._note_method(probe)
+        apart = any(row.apart for row in rows)
+        unserved = any(row.unserved for row in rows)
+        return ProbeResult(probe.name, "exact", "", probe.plain, apart, unserved)
 
-    def _check(self, probe: Probe, text: str, rendered: Rendered) -> None:
-        spans = mask_spans(rendered.loss_mask)
-        self._check_text(text, rendered.ids)
-        self._check_words(probe, text, [rendered.ids[start:end] for start, end in spans])
-        if len(spans) > sum(message["role"] == "assistant" for message in probe.messages):
+    def _rows(self, probe: Probe) -> list[Row] | RenderError:
+        return render_rows([Conversation(probe.messages, probe.tools)], self._tokenizer)[0]
+
+    def _whole(self, probe: Probe) -> Rendered | None:
+        try:
+            return render(probe.messages, self._tokenizer, tools=probe.tools)
+        except RenderError:
+            return None  # it is trained as rows only
+
+    def _note_method(self, probe: Probe) -> None:
+        if probe.plain:
+            page = page_of(Conversation(probe.messages, probe.tools), self._tokenizer, {})
+            turns = [i for i, one in enumerate(probe.messages) if one["role"] == "assistant"]
+            told = page.segments_hold and all(page.segment(i) for i in turns)
+            self.method = "segments" if told else "provenance"
+
+    def _check(self, probe: Probe, rows: Sequence[tuple[int, Rendered]]) -> None:
+        """Hold rows, each with the number of messages it shows, against the laws."""
+        texts = [self._stock(probe, probe.messages[:count]) for count, _ in rows]
+        learned: list[list[int]] = []
+        for text, (_, row) in zip(texts, rows, strict=True):
+            spans = mask_spans(row.loss_mask)
+            learned += [row.ids[start:end] for start, end in spans]
+            self._check_text(text, row)
+        self._check_words(probe, texts[-1], learned)
+        if len(learned) > sum(message["role"] == "assistant" for message in probe.messages):
             raise _Broken("more stretches are trained than there are assistant messages")
-        for _, end in spans:
-            stop = rendered.ids[end - 1]
-            if stop not in self._control:
+        for run in learned:
+            if run[-1] not in self._control:
                 raise _Broken("a trained turn does not end with a control token")
-            self.stops[self._control[stop]] += 1
+            self.stops[self._control[run[-1]]] += 1
         if probe.injected:
-            self._check_controls(probe, rendered.ids)
-        self._check_prompts(probe)
+            self._check_controls(probe, rows)
 
-    def _check_text(self, text: str, ids: Sequence[int]) -> None:
-        decoded = self._decode(ids)
+    def _check_text(self, text: str, row: Rendered) -> None:
+        decoded = self._decode(row.ids)
         if decoded == text:
             return
+        if row.loss_mask[-1] and row.ids[-1] in self._control:
+            # the stop token that the template leaves to the next message
+            text += self._control[row.ids[-1]]
+            if decoded == text:
+                return
         # some tokenizers do not give a text back; then ours must be as theirs, blanks aside
         stock = self._decode(self._tokenizer(text, add_special_tokens=False)["input_ids"])
         if stock == text or "".join(decoded.split()) != "".join(stock.split()):
@@ -203,13 +258,18 @@ class _Trial:
             if told_apart and in_trained != said[word]:
                 raise _Broken("words said by the assistant and by others are mixed up")
 
-    def _check_controls(self, probe: Probe, ids: Sequence[int]) -> None:
-        twin = render(harmless(probe, self.injected).messages, self._tokenizer, tools=probe.tools)
-        ours, plain = (
-            Counter(one for one in row if one in self._control) for row in (ids, twin.ids)
-        )
-        if ours != plain:
-            raise _Broken("a message brought a control token in")
+    def _check_controls(self, probe: Probe, rows: Sequence[tuple[int, Rendered]]) -> None:
+        plain = harmless(probe, self.injected).messages
+        for count, row in rows:
+            text = self._stock(probe, plain[:count])
+            stock = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+            ours, without = (
+                Counter(one for one in ids if one in self._control) for ids in (row.ids, stock)
+            )
+            surplus = ours - without
+            # a stop token may have been added at the end
+            if without - ours or surplus.total() > (row.loss_mask[-1]):
+                raise _Broken("a message brought a control token in")
 
     def _check_prompts(self, probe: Probe) -> None:
         """The row of each conversation that ends with an answer begins as the server's prompt."""
@@ -220,29 +280,19 @@ class _Trial:
                 asked = self._stock(probe, probe.messages[:i], generation=True)
                 text = self._stock(probe, probe.messages[: i + 1])
                 fed = prompt(probe.messages[:i], self._tokenizer, tools=probe.tools)
-                row = render(probe.messages[: i + 1], self._tokenizer, tools=probe.tools)
             except RenderError:
                 continue  # a beginning that is no conversation by itself
             if not text.startswith(asked):
                 continue
-            if row.ids[: len(fed)] != fed:
-                raise _Broken("a trained row does not begin with what the server feeds the model")
-            border = row.loss_mask[len(fed) - 1 : len(fed) + 1]
-            if fed and any(row.loss_mask) and border != [0, 1]:
-                raise _Broken("training does not begin where the server's prompt ends")
-
-    def _served_otherwise(self, probe: Probe, text: str) -> bool:
-        """Whether some trained answer stands after other text than the server shows before it."""
-        for i, message in enumerate(probe.messages):
-            if message["role"] != "assistant":
-                continue
-            try:
-                asked = self._stock(probe, probe.messages[:i], generation=True)
-            except RenderError:
-                continue
-            if not text.startswith(asked):
-                return True
-        return False
+            until = probe._replace(messages=probe.messages[: i + 1])
+            rows = self._rows(until)
+            if not isinstance(rows, RenderError):
+                for row in rows:
+                    if i in row.trained:
+                        _check_prompt(fed, row.rendered)
+            whole = self._whole(until)
+            if whole is not None:
+                _check_prompt(fed, whole)
 
     def _stock(
         self,

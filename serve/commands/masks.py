@@ -11,8 +11,9 @@ from serve import terminal
 from serve.masks import screen
 from serve.masks.screen import Color
 from serve.masks.source import conversations
-from serve.masks.view import MaskView, Policy, Viewer
+from serve.masks.view import MaskView, Viewer
 from train.load import load_tokenizer
+from train.policy import DEFAULT, Policy
 from train.spec import TrainOn
 
 
@@ -27,7 +28,7 @@ def color_of(word: str) -> Color:
     return cast("Color", word)
 
 
-def policy_of(train_on: str, max_length: int | None) -> Policy:
+def policy_of(train_on: str, *, reasoning: bool, tool_calls: bool) -> Policy:
     """What counts in the loss, as asked for.
 
     Raises:
@@ -35,7 +36,7 @@ def policy_of(train_on: str, max_length: int | None) -> Policy:
     """
     if train_on not in get_args(TrainOn):
         raise UserError(f"--train-on {train_on}: unknown", "use assistant, last or all")
-    return Policy(cast("TrainOn", train_on), max_length)
+    return Policy(cast("TrainOn", train_on), reasoning, tool_calls)
 
 
 def views(
@@ -45,7 +46,9 @@ def views(
     limit: int,
     *,
     split: str | None = None,
-    policy: Policy | None = None,
+    policy: Policy = DEFAULT,
+    max_length: int | None = None,
+    rows: bool = False,
 ) -> list[MaskView]:
     """The masks of a version's or file's first conversations; refused ones at their place.
 
@@ -56,16 +59,26 @@ def views(
         limit: conversations at the most.
         split: of a version; left out: what is trained.
         policy: what counts in the loss.
+        max_length: what lies beyond so many tokens is cut.
+        rows: a view for each row that is trained, in the place of one a conversation.
 
     Raises:
         UserError: the source or the tokenizer cannot be read.
     """
     found = conversations(source, workspace, limit, split)
-    viewer = Viewer(load_tokenizer(tokenizer_ref), policy or Policy())
-    return [
-        viewer.view(one.chat, one.name) if one.chat else MaskView(one.name, refused=one.refused)
-        for one in found
-    ]
+    viewer = Viewer(load_tokenizer(tokenizer_ref), policy, max_length)
+    made: list[MaskView] = []
+    for one in found:
+        if one.chat is None:
+            made.append(MaskView(one.name, refused=one.refused))
+            continue
+        whole = None if rows else viewer.view(one.chat, one.name)
+        if whole is not None and whole.refused is None:
+            made.append(whole)
+        else:
+            # what cannot be trained as a whole may be as rows
+            made += viewer.rows(one.chat, one.name)
+    return made
 
 
 def show(found: list[MaskView], *, color: Color = "auto", console: Console | None = None) -> None:
@@ -74,8 +87,21 @@ def show(found: list[MaskView], *, color: Color = "auto", console: Console | Non
 
 
 def write_page(out: Path, found: list[MaskView], *, title: str, tokenizer: str) -> None:
-    """Write the views as one page and say so on stderr."""
+    """Write the views as one page and say so on stderr.
+
+    Args:
+        out: the file to write.
+        found: the views.
+        title: a version, or the file that was read.
+        tokenizer: a folder or Hub id.
+    """
     from serve.web.mask_page import write_mask_page
 
-    write_mask_page(out, found, title=title, tokenizer=tokenizer)
+    write_mask_page(out, found, title=_last_part(title), tokenizer=_last_part(tokenizer))
     terminal.note(f"{len(found)} conversations in {terminal.safe(out)}")
+
+
+def _last_part(ref: str) -> str:
+    """The name of a file or folder: a page is passed on, and a path says whose machine it is."""
+    path = Path(ref).expanduser()
+    return path.resolve().name if path.exists() else ref

@@ -32,24 +32,28 @@ _CONTROL = ("{", "}")
 _CUT = ("[-", "-]")
 
 
-def console_for(color: Color) -> Console:
-    """Standard output with or without colour.
+def colored(console: Console, color: Color) -> bool:
+    """Whether colours are to be used there.
 
     Args:
+        console: where the views will be printed.
         color: ``auto`` colours a terminal unless NO_COLOR is set; ``always`` and ``never`` do as
             they say.
     """
-    if color == "always":
-        return Console(force_terminal=True, color_system="standard", no_color=False,
-                       highlight=False)  # fmt: skip
-    return terminal.out
-
-
-def colored(console: Console, color: Color) -> bool:
-    """Whether colours are to be used there."""
     if color == "auto":
         return console.is_terminal and not console.no_color and not console.is_dumb_terminal
     return color == "always"
+
+
+def console_for(color: Color) -> Console:
+    """Standard output, with colour or with no escape sequence at all; see :func:`colored`."""
+    if not colored(terminal.out, color):
+        return Console(color_system=None, highlight=False)
+    if color == "always":
+        return Console(
+            force_terminal=True, color_system="standard", no_color=False, highlight=False
+        )
+    return terminal.out
 
 
 def show(
@@ -59,7 +63,7 @@ def show(
 
     Args:
         views: in order.
-        color: see :func:`console_for`.
+        color: see :func:`colored`.
         console: another place than standard output.
     """
     console = console or console_for(color)
@@ -146,7 +150,14 @@ def _table(view: MaskView, console: Console) -> None:
     headings = ["message", "role", "tokens", "trained", *(["cut off"] * cut)]
     terminal.table("", headings, rows, right=(0, 2, 3, 4), console=console)
     if view.lost:
-        console.print(Text(f"{view.lost} of the tokens cut off would have been trained"))
+        console.print(
+            Text(
+                f"{view.lost} of the tokens cut off would be trained; a training run cuts at turn "
+                "borders and loses fewer (see --rows)"
+            )
+        )
+    if view.note:
+        console.print(Text(view.note))
 
 
 def _cells(turn: Turn, number: str) -> list[str | int]:

@@ -2,15 +2,23 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 from ingest.errors import UserError
 from serve.masks.pieces import Decoder, Piece
 from serve.masks.turns import Owner, owners
-from train.render import RenderError, mask_spans, render
-from train.spec import TrainOn
+from train.policy import DEFAULT, Policy
+from train.render import (
+    Conversation,
+    RenderError,
+    mask_spans,
+    page_of,
+    render_batch,
+)
+from train.rows import Row, render_rows
+from train.windows import fit
 
 Kind = Literal["trained", "context", "control", "cut"]
 """What a token is: the template's control token (trained or not), else trained or context; ``cut``
@@ -18,16 +26,6 @@ is all beyond the length."""
 
 TEMPLATE = "template"
 """Stands in the place of a role for what the template says outside of messages."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What counts in the loss, and how long a row may be."""
-
-    train_on: TrainOn = "assistant"
-    max_length: int | None = None
-    # further keywords of train.render.render
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Turn(NamedTuple):
@@ -63,6 +61,7 @@ class MaskView:
         owners: message of each token; None where there is no telling.
         roles: of the messages.
         lost: trained tokens among those cut.
+        note: how training departs from what is shown here; empty where it does not.
         texts: the text of each token by itself; a part of a character is U+FFFD.
         refused: why there is no mask.
     """
@@ -75,6 +74,7 @@ class MaskView:
     owners: list[Owner] | None = None
     roles: list[str] = field(default_factory=list)
     lost: int = 0
+    note: str = ""
     texts: list[str] = field(default_factory=list)
     refused: UserError | None = None
 
@@ -129,6 +129,7 @@ class MaskView:
             "trained": self.trained,
             "cut": self.cut,
             "trained_cut": self.lost,
+            "note": self.note,
             "refused": {"reason": refused.message, "hint": refused.hint} if refused else None,
         }
 
@@ -139,11 +140,15 @@ class Viewer:
     Args:
         tokenizer: with a chat template.
         policy: what counts in the loss.
+        max_length: what lies beyond so many tokens is cut; None: nothing is.
     """
 
-    def __init__(self, tokenizer: Any, policy: Policy) -> None:
+    def __init__(
+        self, tokenizer: Any, policy: Policy = DEFAULT, max_length: int | None = None
+    ) -> None:
         self._tokenizer = tokenizer
         self._policy = policy
+        self._max_length = max_length
         self._decoder = Decoder(tokenizer)
         self._control = frozenset(
             token_id
@@ -152,36 +157,86 @@ class Viewer:
         )
 
     def view(self, chat: Mapping[str, Any], name: str) -> MaskView:
-        """The mask of one conversation, or why it is refused.
+        """The whole conversation, or why it is refused.
 
         Args:
             chat: ``{"messages", "tools"}``.
             name: what to call it.
         """
-        policy = self._policy
-        roles = [str(message["role"]) for message in chat["messages"]]
+        one = Conversation(chat["messages"], chat["tools"])
+        roles = [str(message["role"]) for message in one.messages]
+        rows = render_rows([one], self._tokenizer, self._policy)[0]
+        whole = render_batch([one], self._tokenizer, self._policy)[0]
+        if isinstance(whole, RenderError):
+            if isinstance(rows, RenderError) or len(rows) > 1 or rows[0].messages < len(roles):
+                return MaskView(name, roles=roles, refused=whole)
+            whole = rows[0].rendered  # a stop token that the template leaves out is added there
+        note = "" if isinstance(rows, RenderError) else _note(rows)
+        return self._view(one, whole.ids, whole.loss_mask, name, note)
+
+    def rows(self, chat: Mapping[str, Any], name: str) -> list[MaskView]:
+        """The rows by which the conversation is trained, or why it is refused.
+
+        Args:
+            chat: ``{"messages", "tools"}``.
+            name: what to call it.
+        """
+        one = Conversation(chat["messages"], chat["tools"])
+        rows = render_rows([one], self._tokenizer, self._policy)[0]
+        if isinstance(rows, RenderError):
+            return [MaskView(name, refused=rows)]
+        views: list[MaskView] = []
+        for row in rows:
+            shown = one._replace(messages=one.messages[: row.messages])
+            long = self._max_length is not None and len(row.rendered.ids) > self._max_length
+            if long and self._policy.train_on != "all":
+                views += self._windows(one, row)
+            else:
+                views.append(self._view(shown, *row.rendered, name, ""))
+        named = (f"{name}, row {at} of {len(views)}" for at in range(1, len(views) + 1))
+        return [replace(view, name=new) for view, new in zip(views, named, strict=True)]
+
+    def _windows(self, one: Conversation, row: Row) -> list[MaskView]:
+        """The rows of one that is too long; which of its messages each shows is not told."""
+        assert self._max_length is not None
         try:
-            ids, mask = render(
-                chat["messages"],
-                self._tokenizer,
-                tools=chat["tools"],
-                train_on=policy.train_on,
-                **policy.options,
-            )
+            fitted = fit(one, [row], self._tokenizer, self._max_length, self._policy)
         except RenderError as error:
-            return MaskView(name, roles=roles, refused=error)
+            return [MaskView("", refused=error)]
+        return [
+            self._view(
+                None, window.ids, window.loss_mask, "",
+                f"{window.repeated} messages are repeated as context, "
+                f"{window.tokens_lost} tokens lost ({window.trained_lost} of them trained)",
+            )
+            for window in fitted
+        ]  # fmt: skip
+
+    def _view(
+        self,
+        one: Conversation | None,
+        ids: list[int],
+        mask: list[int],
+        name: str,
+        note: str,
+    ) -> MaskView:
         pieces = self._decoder.pieces(ids)
-        length = len(ids) if policy.max_length is None else policy.max_length
+        length = len(ids) if self._max_length is None else self._max_length
         kept = mask[:length] + [0] * len(mask[length:])
+        found = None
+        if one is not None:
+            page = page_of(one, self._tokenizer, {})
+            found = owners(page, ids, pieces, self._tokenizer)
         return MaskView(
             name,
             ids=ids,
             loss_mask=kept,
             kinds=self._kinds(ids, kept, length),
             pieces=pieces,
-            owners=owners(chat, ids, pieces, self._tokenizer),
-            roles=roles,
+            owners=found,
+            roles=[str(message["role"]) for message in one.messages] if one else [],
             lost=sum(mask[length:]),
+            note=note,
             texts=self._texts(ids, pieces),
         )
 
@@ -202,3 +257,28 @@ class Viewer:
             whole = end == start + 1
             texts += [text] if whole else [self._decoder.token(one) for one in ids[start:end]]
         return texts
+
+
+def _note(rows: Sequence[Row]) -> str:
+    """How the rows that are trained differ from the conversation rendered at once."""
+    notes = []
+    apart = [str(i) for row in rows if row.apart for i in row.trained]
+    if apart:
+        notes.append(
+            f"trained as {len(rows)} rows (see --rows): the template shows what is before "
+            f"message {_listed(apart)} otherwise once the conversation goes on"
+        )
+    unserved = [str(i) for row in rows for i in row.unserved]
+    if unserved:
+        notes.append(
+            f"no server would ask for message {_listed(unserved)} in just this context; "
+            "the template allows none nearer"
+        )
+    hidden = sum(row.not_shown for row in rows)
+    if hidden:
+        notes.append(f"the template shows nothing of {hidden} assistant messages")
+    return "; ".join(notes)
+
+
+def _listed(numbers: Sequence[str]) -> str:
+    return " and ".join([*([", ".join(numbers[:-1])] if numbers[1:] else []), numbers[-1]])

@@ -86,7 +86,7 @@ def _summary(views: Sequence[MaskView], title: str, tokenizer: str) -> str:
         (f"{trained:,}", f"trained, {_share(trained, tokens)}"),
     ]
     if cut:
-        cards.append((f"{cut:,}", f"cut off, {sum(view.lost for view in shown):,} of them trained"))
+        cards.append((f"{cut:,}", f"cut off, {sum(view.lost for view in shown):,} of trained text"))
     if len(shown) < len(views):
         cards.append((f"{len(views) - len(shown):,}", "refused"))
     legend = [
@@ -132,14 +132,17 @@ def _section(view: MaskView, number: int, of: int) -> Iterator[str]:
             f"<p>{escape(visible(view.refused.hint))}</p></div>\n"
         )
     else:
-        yield f'<p class="soft">{_counted(view)}</p>\n<div class="pair">\n'
+        yield f'<p class="soft">{_counted(view)}</p>\n'
+        if view.note:
+            yield f'<p class="soft">{escape(view.note)}</p>\n'
+        yield '<div class="pair">\n'
         yield (
             f'<div class="text" tabindex="0" role="group" aria-describedby="keys" '
             f'aria-label="Tokens of conversation {number}" data-tokens="{len(view.ids)}">\n'
         )
         for owner, runs in groupby(view.runs(), key=lambda run: run.owner):
             yield from _turn(view, owner, runs)
-        yield f"</div>\n{_table(view)}</div>\n"
+        yield f"</div>\n{_table(view) if view.owners else ''}</div>\n"
     yield "</section>\n"
 
 
@@ -147,7 +150,7 @@ def _counted(view: MaskView) -> str:
     total = len(view.ids)
     parts = [f"{total:,} tokens", f"{view.trained:,} trained ({_share(view.trained, total)})"]
     if view.cut:
-        parts.append(f"{view.cut:,} cut off, {view.lost:,} of which would have been trained")
+        parts.append(f"{view.cut:,} cut off, {view.lost:,} of which would be trained")
     return ", ".join(parts)
 
 
@@ -185,7 +188,7 @@ def _ids(run: Run) -> str:
 def _table(view: MaskView) -> str:
     turns = view.turns()
     cut = view.cut > 0
-    heads = ["", "role", "tokens", "trained", *(["cut off"] * cut)]
+    heads = ["#", "role", "tokens", "trained", *(["cut off"] * cut)]
     head = "".join(f'<th scope="col"{_right(n)}>{name}</th>' for n, name in enumerate(heads))
     rows = "".join(_row(turn, cut=cut) for turn in turns)
     total = Turn(None, "total", len(view.ids), view.trained, view.cut)
