@@ -181,12 +181,10 @@ class Page:
 
     def _paint_unknown(self, out: list[str], i: int, floor: int) -> None:
         """A message without words stands somewhere behind the one before it."""
-        before = [
-            [s.end for s in self._own(j)]
-            for j in range(i - 1, -1, -1)
-            if self.messages[j]["role"] != "system" and self._own(j)
-        ]
-        start = max([floor, *(before[0] if before else [])])
+        spoken = [j for j in range(i - 1, -1, -1) if self._own(j)]
+        # a template may show the system's message anywhere, so another's place tells more
+        spoken.sort(key=lambda j: self.messages[j]["role"] == "system")
+        start = max([floor, *(s.end for s in self._own(spoken[0]))] if spoken else [floor])
         end = min((s.start for s in self.stretches if s.start >= start), default=len(out))
         out[start:end] = FREE * (end - start)
 
