@@ -182,6 +182,12 @@ TEXT: dict[str, Source] = {
         "{{ '<|im_start|>' + m.role + '\\n' }}{% endif %}{{ m.content }}{% set ns.role = m.role %}"
         "{% endfor %}{{ '<|im_end|>\\n' }}" + _ASK
     ),
+    "consecutive assistants run together": Source(
+        "{% for m in messages %}{% if loop.first or loop.previtem.role != m.role %}"
+        "{{ '<|im_start|>' + m.role + '\\n' }}{% endif %}{{ m.content }}"
+        "{% if loop.last or loop.nextitem.role != m.role %}{{ '<|im_end|>\\n' }}{% endif %}"
+        "{% endfor %}" + _ASK
+    ),
     "date of today": Source(
         "{{ '<|im_start|>system\\nToday is ' + strftime_now('%d %b %Y') + '.<|im_end|>\\n' }}"
         "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}"
