@@ -216,6 +216,10 @@ def test_the_file_holds_the_page(views, tmp_path):
 
 
 DRIVER = """
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+addEventListener("load", async () => {
+// a window without focus sends no focus events
+for (let n = 0; n < 50 && !document.hasFocus(); n++) { window.focus(); await wait(50); }
 const found = {};
 const tip = () => document.getElementById("tip").hidden ? null
   : ["position", "id", "text", "kind", "turn"].map((n) => document.getElementById(n).textContent);
@@ -245,6 +249,7 @@ found.wide = document.documentElement.scrollWidth - document.documentElement.cli
 found.text = box.textContent;
 const out = document.createElement("pre");
 out.id = "found"; out.textContent = JSON.stringify(found); document.body.append(out);
+});
 """
 
 
