@@ -90,6 +90,7 @@ def _plain() -> dict[str, Conversation]:
         "multi-turn": Conversation([s(w()), u(w()), a(w()), u(w()), a(w(9)), u(w()), a(w())]),
         "long multi-turn": Conversation([m for _ in range(12) for m in (u(w(6)), a(w(11)))]),
         "consecutive assistants": Conversation([u(w()), a(w()), a(w()), u(w()), a(w())]),
+        "word cut between assistants": Conversation([u(w()), a(f"{w()} th"), a(f"ere {w()}")]),
         "assistant first": Conversation([a(w()), u(w()), a(w())]),
         "user last": Conversation([s(w()), u(w()), a(w()), u(w())]),
         "one letter": Conversation([u("Q"), a("x"), u("R"), a("y")]),
