@@ -265,8 +265,8 @@ def _note(rows: Sequence[Row]) -> str:
     apart = [str(i) for row in rows if row.apart for i in row.trained]
     if apart:
         notes.append(
-            f"trained as {len(rows)} rows (see --rows): the template shows what is before "
-            f"message {_listed(apart)} otherwise once the conversation goes on"
+            f"trained as {len(rows)} rows (see --rows): message {_listed(apart)}, or what is "
+            "before it, is shown otherwise once the conversation goes on"
         )
     unserved = [str(i) for row in rows for i in row.unserved]
     if unserved:
