@@ -83,7 +83,7 @@ class Page:
 
     def _turn(self, i: int, around: Prompt) -> Turn:
         own = self._own(i)
-        first, last = (own[0].start, max(one.end for one in own)) if own else (None, 0)
+        first, last = (self._first(own[0]), max(one.end for one in own)) if own else (None, 0)
         prompt = around.prompt
         fits = prompt is not None and self.text.startswith(prompt) and self._same_tokens(around)
         start = len(prompt) if prompt is not None and fits else None
@@ -116,16 +116,21 @@ class Page:
             start, header_end = (start, start) if first is None else (None, start)
         return Turn(i, start, first, last, stop, header_end, sure, broken)
 
+    def _first(self, one: Stretch) -> int:
+        """Where a message's words surely begin: a tag before them may be the template's."""
+        before = self.text[one.start : one.word]
+        return one.word if controls(before, self.tokens) else one.start
+
     def _same_tokens(self, around: Prompt) -> bool:
         """Whether the header's control tokens are control tokens in the whole text too.
 
         Where a message's own words take their place (``<think>`` in the content), the served
         prompt and the row agree in text and differ in ids.
         """
-        if self.genuine is None or around.prompt is None:
+        if around.prompt is None:
             return True
         begin = len(around.prompt) - len(around.header)
-        have = {one.start for one in self.genuine}
+        have = {one.start for one in self._controls()}
         return all(begin + one.start in have for one in controls(around.header, self.tokens))
 
     def _shown_whole(self, around: Prompt, start: int | None) -> bool:
@@ -158,11 +163,13 @@ class Page:
         """Where the part of the header that is shown before ``first`` ends, or ``floor``."""
         zone = self.text[floor:first]
         whole = header.strip()
-        if whole and (at := zone.rfind(whole)) >= 0:
-            return floor + at + len(whole)
-        for mark in reversed(controls(whole, self.tokens)):
-            if (at := zone.rfind(whole[: mark.end])) >= 0:
-                return floor + at + mark.end
+        have = {one.start for one in self._controls()}
+        marks = controls(whole, self.tokens)
+        for length in (len(whole), *(mark.end for mark in reversed(marks))):
+            at = zone.rfind(whole[:length]) if length else -1
+            tokens = [floor + at + mark.start for mark in marks if mark.end <= length]
+            if at >= 0 and have.issuperset(tokens):
+                return floor + at + length
         return floor
 
     def letters(self) -> list[str]:
@@ -185,7 +192,8 @@ class Page:
         # a template may show the system's message anywhere, so another's place tells more
         spoken.sort(key=lambda j: self.messages[j]["role"] == "system")
         start = max([floor, *(s.end for s in self._own(spoken[0]))] if spoken else [floor])
-        end = min((s.start for s in self.stretches if s.start >= start), default=len(out))
+        after = (s.start for s in self.stretches if s.start >= start and s.message > i)
+        end = min(after, default=len(out))
         out[start:end] = FREE * (end - start)
 
     def _paint(self, out: list[str], turn: Turn, n: int) -> int:
