@@ -118,7 +118,7 @@ def test_tool_calls_are_left_out_on_request(qwen3):
     assert texts == ["wait", "<|im_end|>"]
 
 
-@pytest.mark.parametrize(("at", "name"), enumerate(sorted(TEMPLATES)))
+@pytest.mark.parametrize(("at", "name"), list(enumerate(sorted(TEMPLATES))))
 def test_law_each_turn_once_and_as_the_server_asks(at, name):
     source = TEMPLATES[name]
     # by turns: every class meets every eighth template

@@ -8,10 +8,12 @@ import functools
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from ingest.errors import UserError
+from ingest.files import read_json
 
 _MARK = "\U0010fff5"  # opens and closes the names that the twin tokenizer gives control tokens
 
@@ -152,13 +154,18 @@ class Encoders:
 
 
 class Vocabulary(NamedTuple):
-    """What of a tokenizer a render needs."""
+    """What of a tokenizer a render needs.
+
+    Attributes:
+        stops: ids that stop the model for certain, by its tokenizer and generation config.
+    """
 
     control: Control
     encoders: Encoders
+    stops: frozenset[int]
 
 
-_vocabularies: "WeakKeyDictionary[Any, tuple[int, Vocabulary]]" = WeakKeyDictionary()
+_vocabularies: "WeakKeyDictionary[Any, tuple[Any, Vocabulary]]" = WeakKeyDictionary()
 
 
 def vocabulary(tokenizer: Any) -> Vocabulary:
@@ -172,13 +179,20 @@ def vocabulary(tokenizer: Any) -> Vocabulary:
             "this tokenizer cannot say which characters a token covers",
             "use a model that ships a tokenizer.json",
         )
-    size = len(tokenizer)
+    key = len(tokenizer), tokenizer.eos_token_id
     kept = _vocabularies.get(tokenizer)
-    if kept is None or kept[0] != size:
+    if kept is None or kept[0] != key:
         control = Control(tokenizer)
-        kept = (size, Vocabulary(control, Encoders(tokenizer, control.ids)))
+        kept = (key, Vocabulary(control, Encoders(tokenizer, control.ids), _stops(tokenizer)))
         _vocabularies[tokenizer] = kept
     return kept[1]
+
+
+def _stops(tokenizer: Any) -> frozenset[int]:
+    file = Path(tokenizer.name_or_path or "") / "generation_config.json"
+    named = read_json(file).get("eos_token_id") if file.is_file() else None
+    stops = {*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id}
+    return frozenset(stops - {None})
 
 
 def _tokenizer(state: dict[str, Any]) -> Any:

@@ -109,7 +109,7 @@ class Encoder:
     def _by_control(self, one: Text, ids: list[int]) -> Tokens | None:
         """Positions by the control tokens around each border; None where that does not do."""
         known = self._control
-        at = np.flatnonzero(self._is_control[np.array(ids, np.int64)]).tolist()
+        at = np.flatnonzero(self._is_control[np.fromiter(ids, np.int64, len(ids))]).tolist()
         genuine = [occurrence for occurrence in one.genuine if occurrence.id in known]
         if len(at) != len(genuine):
             return None

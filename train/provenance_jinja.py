@@ -20,6 +20,7 @@ from train.control import RenderError
 from train.provenance import Traced, TracedBytes, changed, concat, lifted
 from train.provenance_markup import TracedMarkup, carry, escaped
 from train.provenance_text import dumped, formatted, percent, shown
+from train.sandbox import ChatSandbox
 
 # no template can spell it
 _TILDE = "~"
@@ -27,7 +28,7 @@ _TILDE = "~"
 _TAKES_TEXT = frozenset({"join", "replace", "center", "ljust", "rjust", "translate"})
 
 
-class TracingEnvironment(ImmutableSandboxedEnvironment):
+class TracingEnvironment(ChatSandbox):
     """The sandbox of chat templates, with origins kept. Its text is that of the sandbox."""
 
     concat = staticmethod(concat)
@@ -50,18 +51,15 @@ class TracingEnvironment(ImmutableSandboxedEnvironment):
                 __called = getattr(lifted(owner), __called.__name__)
         result = ImmutableSandboxedEnvironment.call(__self, __context, __called, *args, **kwargs)
         if kind is FunctionType and not __called.__module__.startswith("jinja2."):
-            return carry(result, [args, kwargs])
+            return carry(result, [args, _own(kwargs)])
         if kind is BuiltinMethodType and isinstance(owner, bytes | str):
-            return result if type(owner) is Traced else carry(result, [owner, args, kwargs])
+            if type(owner) is Traced:
+                return result
+            named = _own(kwargs)
+            if not named and type(owner) is str and all(type(one) in _PLAIN for one in args):
+                return result
+            return carry(result, [owner, args, named])
         return result
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        """What ``obj.attribute`` is: an attribute, else an item."""
-        kind: Any = type(obj)
-        if isinstance(obj, dict) and not kind.__dictoffset__ and attribute not in _attributes(kind):
-            # the same as the sandbox does, without an exception raised on the way
-            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
-        return super().getattr(obj, attribute)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
         """A sandboxed ``format`` or ``format_map`` of text."""
@@ -171,13 +169,19 @@ class _Carrying:
         return carry(self._called(*values, **named), [self._owner, values, named])
 
 
+# a plain text's method with such arguments has no origin to carry
+_PLAIN = (str, int, bool)
+# the template's variables at the call, which Jinja hands on beside the arguments
+_AROUND = ("_loop_vars", "_block_vars")
+
+
+def _own(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that a call in a template names."""
+    return {key: value for key, value in kwargs.items() if key not in _AROUND}
+
+
 def _is_ours(obj: Any, attribute: str) -> bool:
     return attribute in ("spans", "of") and isinstance(obj, Traced | TracedBytes)
-
-
-@functools.cache
-def _attributes(kind: type) -> frozenset[str]:
-    return frozenset(dir(kind))
 
 
 def _soft(value: Any) -> str:

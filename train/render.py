@@ -9,15 +9,12 @@ turn starts and ends (:mod:`train.turns`) and which control tokens came with mes
 (:mod:`train.control`); then the text is encoded (:mod:`train.encode`).
 """
 
-import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from ingest.files import read_json
 from ingest.message import ROLES
 from train.control import RenderError, vocabulary
 from train.encode import Encoder, Text, Tokens
@@ -40,7 +37,7 @@ __all__ = [
 ]
 
 # conversations made into text while the ones before are encoded
-_BATCH = 64
+_BATCH = 256
 
 Chat = Sequence[Mapping[str, Any]]
 """Messages as chat templates take them: dicts with ``role``, ``content`` and so on."""
@@ -229,31 +226,16 @@ def page_of(
                 f"message {i} has no role that turnmill knows",
                 f"roles are: {', '.join(sorted(ROLES))}",
             )
-    find = vocabulary(tokenizer).control.find
+    words = vocabulary(tokenizer)
     return Page(
         [{key: value for key, value in m.items() if key != "train"} for m in one.messages],
         template_of(tokenizer, one.tools),
-        find,
+        words.control.find,
         tools=one.tools,
-        eos=_stop_ids(tokenizer),
+        eos=words.stops,
         kwargs=kwargs,
         generation=generation,
     )
-
-
-def _stop_ids(tokenizer: Any) -> frozenset[int]:
-    """What stops the model for certain, by its tokenizer and its generation config."""
-    folder = Path(tokenizer.name_or_path or "")
-    named = _configured_stops(folder) if folder.is_dir() else frozenset()
-    eos = tokenizer.eos_token_id
-    return named if eos is None else named | {eos}
-
-
-@functools.lru_cache(maxsize=64)
-def _configured_stops(folder: Path) -> frozenset[int]:
-    file = folder / "generation_config.json"
-    value = read_json(file).get("eos_token_id") if file.is_file() else None
-    return frozenset(value if isinstance(value, list) else [] if value is None else [value])
 
 
 def text_of(page: Page, one: Conversation, turns: Sequence[Turn], policy: Policy) -> Text:

@@ -17,6 +17,7 @@ from train.control import Occurrence, RenderError
 from train.instrument import TRACER, instrument, tail_is_constant
 from train.provenance import TOOLS, traced
 from train.provenance_jinja import prepare, rewrite
+from train.sandbox import ChatSandbox
 from train.tracer import EVENTS, REASONING, Trace, Tracer
 
 Messages = Sequence[Mapping[str, Any]]
@@ -52,9 +53,8 @@ class ChatTemplate:
         """
         variables = {**self._special, **kwargs, "messages": [_plain(one) for one in messages]}
         with _Refusals(self.source, len(messages)):
-            return self._stock.render(
-                variables, tools=tools, documents=None, add_generation_prompt=generation
-            )
+            variables |= {"tools": tools, "documents": None, "add_generation_prompt": generation}
+            return "".join(self._stock.root_render_func(self._stock.new_context(variables)))
 
     def trace(
         self,
@@ -173,6 +173,8 @@ def _compiled(source: str) -> tuple[jinja2.Template, jinja2.Template, bool]:
             f"the chat template is not valid Jinja: line {error.lineno}: {error.message}",
             "mend the template, or choose another base model",
         ) from None
+    plain = stock.environment.overlay()
+    plain.__class__ = ChatSandbox
     environment = stock.environment.overlay()
     environment.filters = dict(environment.filters)
     environment.globals = dict(environment.globals)
@@ -182,7 +184,7 @@ def _compiled(source: str) -> tuple[jinja2.Template, jinja2.Template, bool]:
     constant = tail_is_constant(tree)
     tree = rewrite(instrument(tree))
     tree.set_environment(environment)
-    return stock, environment.from_string(tree), constant
+    return plain.from_string(source), environment.from_string(tree), constant
 
 
 class _Refusals:
