@@ -28,8 +28,8 @@ from ingest.load import import_export
 from ingest.message import Conversation, Message, ToolCall, conversation_id
 from ingest.store import Store
 from ingest.workspace import Workspace
-from serve.commands.datasets import load_chats
 from serve.lineage import lineage
+from serve.masks.source import conversations
 
 
 def said(role: Any, content: str, id_: str, parent: str | None, path: bool, **more: Any) -> Message:
@@ -366,7 +366,7 @@ def test_pairs_are_not_trained_or_shown_as_conversations(pairs, workspace):
     with pytest.raises(VersionError, match="preference pairs, no conversations"):
         pairs.require_chat()
     with pytest.raises(VersionError):
-        load_chats("p", workspace, 1)
+        conversations("p", workspace, 1)
 
 
 def test_the_card_says_what_a_row_is_and_shows_all_three_parts(pairs):

@@ -17,7 +17,6 @@ from dataset.manifest import (
     load_spec,
 )
 from dataset.preview import Change, Preview, preview
-from ingest.errors import UserError
 from ingest.store import open_store
 from ingest.workspace import Workspace
 from serve import terminal
@@ -187,40 +186,3 @@ def show_lineage(chain: list[dict[str, Any]]) -> None:
             f"[dim]{escape(detail)}[/]",
             soft_wrap=True,
         )
-
-
-def load_chats(source: str, workspace: Workspace, limit: int) -> list[dict[str, Any]]:
-    """Conversations to look at: a version's, or those of a JSON lines file with ``messages``.
-
-    Returns:
-        ``{"messages": [...], "tools": [...] or None}``, at most ``limit``.
-    """
-    from dataset.manifest import load_version
-    from dataset.rows import to_chat
-
-    file = Path(source)
-    if file.is_file():
-        return _chats_of_file(file, limit)
-    version = load_version(source, workspace)
-    version.require_chat()
-    split = next(name for name in ("test", "validation", "train") if name in version.splits)
-    rows = version.rows(split)
-    return [to_chat(row) for row, _ in zip(rows, range(limit), strict=False)]
-
-
-def _chats_of_file(file: Path, limit: int) -> list[dict[str, Any]]:
-    from dataset.rows import to_chat, to_row
-    from ingest.archive import open_export
-    from ingest.importers.base import ImportOptions, Reject
-    from ingest.message import Conversation
-    from ingest.registry import importer
-
-    found: list[dict[str, Any]] = []
-    for item in importer("openai").read(open_export(file), ImportOptions()):
-        if isinstance(item, Reject):
-            raise UserError(f"{item.where}: {item.reason}", item.hint)
-        if isinstance(item, Conversation):
-            found.append(to_chat(to_row(item, item.content_hash)))
-        if len(found) == limit:
-            break
-    return found

@@ -22,7 +22,7 @@ _KEYS = (
     "Point at a token, or go into a text with Tab: the arrow keys go from token to token (left, "
     "right) and from run to run (up, down), Home and End to its ends."
 )
-_TIP = """<div id="tip" role="status" hidden><span>token <b id="position"></b></span>
+_TIP = """<div id="tip" role="status" hidden><span>position <b id="position"></b></span>
 <span>id <b id="id"></b></span><code id="text"></code><span id="kind"></span>
 <span id="turn" class="soft"></span></div>
 """
