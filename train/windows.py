@@ -142,8 +142,8 @@ class _Cutter:
         ends = [i + 1 for i in todo]
         starts = self._contexts(own, sizes)
         lead = sum(sizes[: self._lead])
-        for end in reversed(ends):
-            for start in starts:
+        for start in starts:
+            for end in reversed(ends):
                 about = lead + sum(sizes[start:end])
                 # an estimate; the rows themselves decide
                 if about > 1.2 * self._max_length:
