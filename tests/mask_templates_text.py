@@ -182,6 +182,18 @@ TEXT: dict[str, Source] = {
         "{{ '<|im_start|>' + m.role + '\\n' }}{% endif %}{{ m.content }}{% set ns.role = m.role %}"
         "{% endfor %}{{ '<|im_end|>\\n' }}" + _ASK
     ),
+    "the source's white space in the text": Source(
+        "{% for m in messages %}\n\n    {{ '<|im_start|>' + m.role + '\\n' + m.content + "
+        "'<|im_end|>\\n' }}\n{% endfor %}\n\n{% if add_generation_prompt %}\n"
+        "    {{ '<|im_start|>assistant\\n' }}\n{% endif %}\n"
+    ),
+    "the source's white space, header of words": Source(
+        "{{ bos_token }}\n{% for m in messages %}\n    {% if m.role == 'assistant' %}\n"
+        "        {{ '### Response:\\n' + m.content + eos_token + '\\n\\n' }}\n    {% else %}\n"
+        "        {{ '### Instruction:\\n' + m.content + '\\n\\n' }}\n    {% endif %}\n{% endfor %}\n\n"
+        "{% if add_generation_prompt %}\n    {{ '### Response:\\n' }}\n{% endif %}\n",
+        eos="</s>", bos="<s>",
+    ),
     "consecutive assistants run together": Source(
         "{% for m in messages %}{% if loop.first or loop.previtem.role != m.role %}"
         "{{ '<|im_start|>' + m.role + '\\n' }}{% endif %}{{ m.content }}"
