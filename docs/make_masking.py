@@ -130,7 +130,7 @@ def tables(found: Sequence[Verdict]) -> dict[str, str]:
         "totals": _ground(found) + _totals(found) + _notes(found),
         "faults": _faults([one for one in found if not one.stopless]),
         "classes": _by([one for one in found if not one.stopless], "klass"),
-        "refusals": _refusals(found),
+        "refusals": _refusals([one for one in found if not one.stopless]),
         "templates": _by(found, "template"),
     }
 
