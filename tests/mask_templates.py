@@ -33,7 +33,8 @@ _ENDS: dict[str, tuple[str, ...]] = {  # the first is the end-of-sequence token
     "trl/gptoss": ("<|return|>", "<|call|>"),
     # [INST] style with the end-of-sequence token alone
     "trl/llava_next": ("</s>",),
-    "trl/muse_glimmer": ("<|eot|>", "<|eom|>"),
+    # <|eom|> closes a message to itself; the turn goes on
+    "trl/muse_glimmer": ("<|eot|>",),
 }
 
 # what stands for the stop token in turns that history goes on after

@@ -189,7 +189,9 @@ class Encoder:
         return str(self._encoders.plain.decode(ids, skip_special_tokens=False))
 
     def _cut(self, one: Text, borders: list[int]) -> list[_Token]:
-        edges = [0, *borders, len(one.text)]
+        # what follows the first control token after a border is encoded as if there was none
+        after = [next((g.start for g in one.genuine if g.start >= at), None) for at in borders]
+        edges = [0, *sorted({*borders, *(at for at in after if at is not None)}), len(one.text)]
         return [token for low, high in pairwise(edges) for token in self._piece(one, low, high)]
 
     def _piece(self, one: Text, low: int, high: int) -> list[_Token]:

@@ -131,6 +131,8 @@ def _constants(tree: nodes.Template) -> set[str]:
     for name in tree.find_all(nodes.Name):
         if name.ctx in ("store", "param"):
             counts[name.name] = counts.get(name.name, 0) + 1
+    # what lies in a namespace changes without the name being assigned again
+    spaces = {reference.name for reference in tree.find_all(nodes.NSRef)}
     constants: set[str] = set()
     for node in tree.body:
         if not isinstance(node, nodes.Assign) or not isinstance(node.target, nodes.Name):
@@ -145,6 +147,6 @@ def _constants(tree: nodes.Template) -> set[str]:
         value_is_name = isinstance(node.node, nodes.Name) and (
             node.node.name in changed or node.node.name in _GIVEN
         )
-        if fixed and not value_is_name and counts[target] == 1:
+        if fixed and not value_is_name and counts[target] == 1 and target not in spaces:
             constants.add(target)
     return constants

@@ -251,7 +251,19 @@ def text_of_turns(page: Page, turns: Sequence[Turn], policy: Policy) -> Text:
     parts = [part for turn in turns for part in turn.parts]
     trained = [part for turn in turns for part in trained_parts(page, turn, policy)]
     border = turns[-1].parts[0][0] if turns else None
+    trained = _joined(trained)
     return Text(page.text, page.genuine, bool(page.foreign), parts, trained, border)
+
+
+def _joined(parts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Parts that touch as one: a token may reach over their border."""
+    joined: list[tuple[int, int]] = []
+    for start, end in parts:
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def rendered(tokens: Tokens) -> Rendered:

@@ -7,6 +7,7 @@ came from), and whether the template had looked at later messages by then.
 """
 
 import functools
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
@@ -92,21 +93,37 @@ class ChatTemplate:
 
         Args:
             finder: finds control tokens in a text.
-            eos: ids that stop the model for certain; the first of them counts, else the last token.
+            eos: ids that stop the model for certain; the first of them counts, else the last token
+                that closes any turn.
             kwargs: passed on to the template.
         """
         key = (_key(kwargs), eos)
         if key not in self._stops:
-            probe = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
             try:
-                trace = self.trace(probe, **kwargs)
+                closers = [one.id for one in finder(self._after_answer([], kwargs))]
             except RenderError:
                 return None
-            end = max((one.end for one in trace.spans if one.message == 1), default=0)
-            closers = [one.id for one in finder(trace.text[end:])]
-            certain = [one for one in closers if one in eos]
-            self._stops[key] = certain[0] if certain else closers[-1] if closers else None
+            # what also closes a turn in the middle; more may follow the last one
+            follower = {"role": "user", "content": "c"}
+            try:
+                middle = [one.id for one in finder(self._after_answer([follower], kwargs))]
+            except RenderError:
+                middle = []
+            pairs = itertools.takewhile(
+                lambda pair: pair[0] == pair[1], zip(closers, middle, strict=False)
+            )
+            shared = [one for one, _ in pairs] or closers
+            certain = [one for one in shared if one in eos]
+            self._stops[key] = certain[0] if certain else shared[-1] if shared else None
         return self._stops[key]
+
+    def _after_answer(self, followers: list[dict[str, str]], kwargs: dict[str, Any]) -> str:
+        """What the template writes after a plain answer, up to the words of who follows."""
+        probe = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+        trace = self.trace([*probe, *followers], **kwargs)
+        end = max((one.end for one in trace.spans if one.message == 1), default=0)
+        words = [one.start for one in trace.spans if one.message == 2]
+        return trace.text[end : min(words, default=len(trace.text))]
 
     def header(self, **kwargs: Any) -> str | None:
         """The generation prompt that follows a user message; None where there is no telling.

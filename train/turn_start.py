@@ -24,8 +24,11 @@ def start_of(page: Page, i: int, said: list[Span]) -> tuple[int, bool | None]:
     if page.template.constant_tail and segment and header is not None and i > 0:
         at = segment.start
         start = at + len(header)
-        if page.text.startswith(header, at) and (first is None or start <= first):
-            return start, True if i in page.trace.unforeseen else None
+        foreseen = None if i not in page.trace.unforeseen else True
+        # an empty header is everywhere: it proves nothing where the template looks ahead
+        proves = bool(header or foreseen)
+        if proves and page.text.startswith(header, at) and (first is None or start <= first):
+            return start, foreseen
     try:
         shown = page.served(i)
     except RenderError:
@@ -83,7 +86,8 @@ def _start_rewritten(page: Page, i: int, first: int | None, shown: str, header: 
             return _after_header(page, i, low, first, known)
         except RenderError:
             continue
-    if not own and first is not None and not page.text[low:first].strip():
+    if not own and first is not None and (segment or not page.text[low:first].strip()):
+        # the server adds nothing: all of the message is the model's
         return low
     if i and first is not None and page.messages[i - 1]["role"] == "assistant":
         # a second message of the assistant may go without a header of its own
@@ -101,16 +105,36 @@ def _after_header(page: Page, i: int, low: int, first: int | None, header: str) 
     high = first if first is not None else segment.end if segment else None
     if high is None:
         raise _no_start(i)
-    at = page.text.find(header, low, high)
-    if at >= 0:
-        if page.text.find(header, at + 1, high) >= 0:
-            raise _no_start(i)
-        return at + len(header)
+    found = _place(page.text, header, low, high)
+    if found is None:
+        found = _place_of_words(page.text, header, low, high)
+    if found is not None:
+        return found
     # a prompt that opens more than history shows (a block of thoughts): the part they share
     shared = _shared(header, page, low, high)
     if shared is None:
         raise _no_start(i)
     return shared
+
+
+def _place(text: str, header: str, low: int, high: int) -> int | None:
+    """The end of the only place of ``header`` in ``text[low:high]``."""
+    at = text.find(header, low, high)
+    if at < 0 or text.find(header, at + 1, high) >= 0:
+        return None
+    return at + len(header)
+
+
+def _place_of_words(text: str, header: str, low: int, high: int) -> int | None:
+    """The same where the white space around the header differs; what both have after it counts."""
+    words = header.strip()
+    end = _place(text, words, low, high) if words else None
+    if end is None:
+        return None
+    after = header[len(header.rstrip()) :]
+    while after and end < high and text[end] == after[0]:
+        end, after = end + 1, after[1:]
+    return end
 
 
 def _shared(header: str, page: Page, low: int, high: int) -> int | None:
