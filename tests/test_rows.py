@@ -1,6 +1,7 @@
 """Every turn is trained once, in the context in which a server asks for it."""
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,23 @@ def test_a_stop_token_that_only_a_last_turn_has_is_trained_in_rows_of_their_own(
     apart, whole = rows_of(messages, tokenizer)
     assert trained(apart, tokenizer) == ["b</s>"]
     assert trained(whole, tokenizer) == ["d</s>"]
+
+
+def test_a_stop_token_that_opens_the_next_message_is_added_after_the_last(tmp_path):
+    source = Source(
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}",
+        eos="</s>",
+    )
+    tokenizer = with_template(KINDS[0], source)
+    stops = tokenizer.convert_tokens_to_ids(["</s>", "<|user|>"])
+    config = tmp_path / "generation_config.json"
+    config.write_text(json.dumps({"eos_token_id": stops}), "utf-8")
+    tokenizer.name_or_path = str(tmp_path)
+    messages = chat(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d"))
+    (row,) = rows_of(messages, tokenizer)
+    assert trained(row, tokenizer) == ["b<|user|>", "d<|user|>"]
+    assert tokenizer.decode(row.rendered.ids).endswith("<|assistant|>d<|user|>")
 
 
 def test_what_the_template_does_not_show_is_not_trained_and_told():
