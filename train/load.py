@@ -11,7 +11,9 @@ from ingest.files import sha256_file
 from ingest.settings import Settings
 
 _SMALL = 50_000_000  # parameters
-_WANTED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+_TEXTS = ["*.json", "*.jinja", "*.model", "*.txt"]
+_VOCABULARIES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken")
+_WANTED = [*_TEXTS, "*.safetensors"]
 
 
 class BaseError(UserError):
@@ -35,15 +37,14 @@ def resolve_base(ref: str, revision: str | None = None) -> tuple[Path, str | Non
     if folder.is_dir():
         _check_config(folder, ref)
         return folder.resolve(), None
-    if ref.startswith((".", "/", "~")) or ref.count("/") > 1 or "\\" in ref:
-        raise BaseError(f"{ref}: no such folder", "name a model folder or a Hub id (org/name)")
-    folder = _fetched(ref, revision)
+    _check_ref(ref)
+    folder = _fetched(ref, revision, _WANTED)
     _check_config(folder, ref)
     return folder, folder.name
 
 
 def load_tokenizer(ref: str, revision: str | None = None, *, with_template: bool = True) -> Any:
-    """The tokenizer of a base model.
+    """The tokenizer of a base model; its weights are neither needed nor fetched.
 
     Args:
         ref: a folder or a Hub id.
@@ -53,13 +54,21 @@ def load_tokenizer(ref: str, revision: str | None = None, *, with_template: bool
     Raises:
         BaseError: as for :func:`resolve_base`; no tokenizer; no chat template.
     """
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-    folder, _ = resolve_base(ref, revision)
+    folder = Path(ref).expanduser()
+    if not folder.is_dir():
+        _check_ref(ref)
+        folder = _fetched(ref, revision, _TEXTS)
+    described = any((folder / name).is_file() for name in ("config.json", "tokenizer_config.json"))
+    if described and (folder / "config.json").is_file():
+        _check_config(folder, ref)
+    if not any(file for name in _VOCABULARIES for file in folder.glob(name)):
+        raise BaseError(f"{ref}: holds no tokenizer.json", "name a Hugging Face model folder")
+    # without either there is nothing that says which class it is
+    kind = AutoTokenizer if described else PreTrainedTokenizerFast
     with _loading(ref, "tokenizer"):
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, trust_remote_code=False, local_files_only=True
-        )
+        tokenizer = kind.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if with_template and not tokenizer.chat_template:
         raise BaseError(
             f"{ref}: its tokenizer has no chat template",
@@ -130,7 +139,12 @@ def quiet() -> None:
     logging.set_verbosity_error()
 
 
-def _fetched(ref: str, revision: str | None) -> Path:
+def _check_ref(ref: str) -> None:
+    if ref.startswith((".", "/", "~")) or ref.count("/") > 1 or "\\" in ref:
+        raise BaseError(f"{ref}: no such folder", "name a model folder or a Hub id (org/name)")
+
+
+def _fetched(ref: str, revision: str | None, patterns: list[str]) -> Path:
     from huggingface_hub import errors, snapshot_download
 
     token = Settings().hf_token
@@ -139,7 +153,7 @@ def _fetched(ref: str, revision: str | None) -> Path:
             snapshot_download(
                 ref,
                 revision=revision,
-                allow_patterns=_WANTED,
+                allow_patterns=patterns,
                 token=token.get_secret_value() if token else False,
             )
         )

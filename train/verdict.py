@@ -7,6 +7,7 @@ trained row begins; decoded, the row is the text of the tokenizer's own render; 
 messages stay text.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -133,10 +134,14 @@ def _speaks_against(result: ProbeResult) -> bool:
 
 
 def _warnings(results: Sequence[ProbeResult], stops: list[str], tokenizer: Any) -> list[str]:
+    refused: dict[str, list[str]] = {}
+    for one in results:
+        if one.verdict == "refused" and not one.plain:
+            # the number of the message is the probe's
+            reason = re.sub(r"message \d+", "a message", one.reason)
+            refused.setdefault(reason, []).append(f"'{one.name}'")
     found = [
-        f"rows like '{one.name}' are refused: {one.reason}"
-        for one in results
-        if one.verdict == "refused" and not one.plain
+        f"rows like {', '.join(names)} are refused: {reason}" for reason, names in refused.items()
     ]
     for what, names in (
         ("turns get rows of their own, as history is shown otherwise later, in",
