@@ -68,7 +68,7 @@ def build(
     parent = workspace.datasets / spec.name
     try:
         with building_site(parent) as site:
-            return _seal(assembly, workspace, site, now or datetime.now(UTC))
+            return _seal(assembly, workspace, site, now or datetime.now(UTC), workers)
     except OSError as error:
         raise VersionError(
             f"{parent}: cannot be written: {error.strerror or error}",
@@ -76,7 +76,9 @@ def build(
         ) from None
 
 
-def _seal(assembly: Assembly, workspace: Workspace, site: Path, now: datetime) -> DatasetVersion:
+def _seal(
+    assembly: Assembly, workspace: Workspace, site: Path, now: datetime, workers: int
+) -> DatasetVersion:
     hidden = site / "version"
     is_pairs = assembly.spec.kind == "preference"
     with _writer(hidden, PAIR_SCHEMA if is_pairs else ROW_SCHEMA) as writer:
@@ -85,7 +87,7 @@ def _seal(assembly: Assembly, workspace: Workspace, site: Path, now: datetime) -
                 writer.write(as_pairs(frame, DIGEST) if is_pairs else frame, splits)
         with assembly.clock("writing").running():
             counts, files, fingerprint = writer.close()
-    reports = _checked(assembly, hidden)
+    reports = _checked(assembly, hidden, workers)
     if not any(each.conversations for each in counts.values()):
         raise assembly.nothing_left()
     spec = assembly.spec
@@ -115,7 +117,7 @@ def _seal(assembly: Assembly, workspace: Workspace, site: Path, now: datetime) -
     return version
 
 
-def _checked(assembly: Assembly, hidden: Path) -> list[StepReport]:
+def _checked(assembly: Assembly, hidden: Path, workers: int) -> list[StepReport]:
     """The steps' reports, with what the redaction check still finds in the written files."""
     reports = assembly.reports()
     if not any(report.name == "redact" for report in reports):
@@ -123,8 +125,9 @@ def _checked(assembly: Assembly, hidden: Path) -> list[StepReport]:
     from dataset.redact.check import checked_reports
 
     files = sorted(hidden.glob("data/*.parquet"))
-    with assembly.clock("redact-check").running():
-        return checked_reports(reports, files, assembly.spec.steps, assembly.source.store)
+    clock = assembly.clock("redact-check")
+    steps, store = assembly.spec.steps, assembly.source.store
+    return checked_reports(reports, files, steps, store, workers=workers, clock=clock)
 
 
 @contextlib.contextmanager

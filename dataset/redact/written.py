@@ -2,5 +2,6 @@
 
 import re
 
-PLACEHOLDER = re.compile(r"\[([A-Z][A-Z0-9_]*)_(\d+)\]|(?<![^\W_])Person_\d+")
+# each way begins with a letter of its own, so re looks for these two alone
+PLACEHOLDER = re.compile(r"\[([A-Z][A-Z0-9_]*)_(\d+)\]|P(?<![^\W_]P)erson_\d+")
 """``[EMAIL_1]``, whose kind is the first group, and ``Person_7``; invented names are not told."""
