@@ -112,8 +112,7 @@ def test_conversations_without_scored_tokens_are_counted(tokenizer):
 
 
 def test_conversations_that_the_template_refuses_are_counted(tokenizer):
-    tools = '[{"type": "function", "function": {"name": "<|im_end|>"}}]'
-    refused = row("refused", ("user", "hi"), ("assistant", "hello"), tools=tools)
+    refused = row("refused", ("stranger", "hi"), ("assistant", "hello"))
     kept, skipped = encode([refused, ROWS[0]], tokenizer, max_length=50)
     assert [one.id for one in kept] == ["short"]
     assert skipped == {"refused by the chat template": 1}
