@@ -41,7 +41,10 @@ _SMALL_STREET = (
     r"(?!(?:way|lane|car|mile|min|hour|day|more|other|different|new|big|small|long)\b)(?:[a-z][a-z'’-]{2,14}[ ]){1,2}?"
     rf"(?:{_EN_SHORT})(?!\w)(?=[ ]?(?:[,.\n!?]|\Z|apt|flat|unit|#|in\b))"
 )
-_NUMBER = r"[0-9][0-9]{0,4}[A-Za-z]?(?:[-/][0-9]{1,4})?,?[ ](?:(?:[NSEW]|[NS][EW]|North|South|East|West)\.?[ ])?"
+_AFTER_NUMBER = (
+    r"[A-Za-z]?(?:[-/][0-9]{1,4})?,?[ ](?:(?:[NSEW]|[NS][EW]|North|South|East|West)\.?[ ])?"
+)
+_NUMBER = rf"[0-9][0-9]{{0,4}}{_AFTER_NUMBER}"
 _COUNTRIES = frozenset(["US", "GB", "CA", "AU", "IE", "NZ", "IN", "ZA", "SG"])
 _BREAK = r"(?:,[ ]?|[ ]|\n|\\n)"
 
@@ -52,7 +55,8 @@ ENGLISH_FORMATS: tuple[AddressFormat, ...] = (
         # the form begins with a number, which is rare enough
         "words",
         frozenset(),
-        begins=rf"[0-9][A-Za-z]?,?[ ](?-i:[{UPPER}0-9])",
+        begins=rf"(?-i:[0-9]{_AFTER_NUMBER}"
+        rf"(?:(?:(?:[{UPPER}]\S*|\d{{1,3}}(?:st|nd|rd|th))[ ]){{1,4}}(?:{'|'.join((*_WORDS, *_DOUBTFUL))})|Broadway))",
     ),
     AddressFormat(
         _COUNTRIES,
@@ -63,6 +67,7 @@ ENGLISH_FORMATS: tuple[AddressFormat, ...] = (
             for word in re.findall(r"[a-z]+\.?", _EN_SHORT.replace("\\.", ".").replace("?", ""))
             for mark in ("", ",", ".", "!", "?")
         ),
+        begins=rf"(?-i:[0-9]{_AFTER_NUMBER}(?:[a-z][a-z'’-]+[ ]){{1,2}}(?:{_EN_SHORT}))",
     ),
     # the number of the flat or the house stands before the street
     AddressFormat(
@@ -72,5 +77,6 @@ ENGLISH_FORMATS: tuple[AddressFormat, ...] = (
         ),
         "words",
         frozenset({"flat", "studio", "apartment", "unit", "suite", "h.no.", "h.no", "h."}),
+        begins=r"(?-i:(?:Flat|Studio|Apartment|Unit|Suite)[ ]\S|H\.?[ ]?No\.?[ ]?\d)",
     ),
 )

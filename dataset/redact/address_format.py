@@ -16,7 +16,8 @@ class AddressFormat(NamedTuple):
         words: small letters; a text without any of these holds no such address.
         lead: what may stand before it and belongs to it, matched up to the form's beginning.
         asked: whether only those who ask for one of the countries mean it.
-        begins: if there are no words, what the form begins with, for polars; else any digit does.
+        begins: what stands wherever the form fits, for polars, any case of letters unless it says
+            so; if empty, the words tell, and without words any digit does.
     """
 
     countries: frozenset[str]

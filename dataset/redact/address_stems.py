@@ -68,6 +68,7 @@ def _format(line: _Stems) -> AddressFormat:
     stems = split(line.stems)
     # at the end of a word, or a word of its own in capitals: "Alte Straße 5"
     forms = "|".join(re.escape(each) for stem in stems for each in (stem, stem.capitalize()))
+    begins = rf"(?-i:(?:{forms}),?[ ](?:Nr\.?[ ]?)?\d)"
     return AddressFormat(
         frozenset(line.countries.split()),
         re.compile(
@@ -76,18 +77,23 @@ def _format(line: _Stems) -> AddressFormat:
         "endings",
         frozenset(map(ending, stems)),
         _LEAD,
+        begins=begins,
     )
 
 
 # "Straße des 17. Juni 135"
+_OF_BEGINS = (
+    r"(?:Straße|Strasse|Str\.|Platz|Allee|Weg|Ufer)[ ](?:der|des|am|an[ ]der|zum|zur|im)[ ]"
+)
 _OF = AddressFormat(
     frozenset(["DE", "AT", "CH", "LI", "LU"]),
     re.compile(
-        rf"(?<!\w)(?:Straße|Strasse|Str\.|Platz|Allee|Weg|Ufer)[ ](?:der|des|am|an[ ]der|zum|zur|im)[ ](?:\d{{1,2}}\.[ ])?{NAME}(?:[ ]{NAME})?"
+        rf"(?<!\w){_OF_BEGINS}(?:\d{{1,2}}\.[ ])?{NAME}(?:[ ]{NAME})?"
         rf"[ ]{HOUSE}{after(_STEMS[0].code)}"
     ),
     "words",
     frozenset({"straße", "strasse", "str.", "platz", "allee", "weg", "ufer"}),
+    begins=f"(?-i:{_OF_BEGINS})",
 )
 
 STEM_FORMATS: tuple[AddressFormat, ...] = (*map(_format, _STEMS), _OF)

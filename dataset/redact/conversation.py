@@ -114,7 +114,7 @@ class _Redaction:
         talk = self._talk
         title = talk.title
         if not talk.quiet or title not in self._nameless:
-            title = self._text(None, "title", title)
+            title = self._text(None, "title", title, quiet=talk.quiet)
         names = [self._name(None, "participants", name) for name in talk.participants]
         tools = talk.tools
         if tools is not None:
@@ -130,7 +130,7 @@ class _Redaction:
             name = self._name(at, "name", name)
         content = said.content
         if not said.quiet or content not in self._nameless or content[0] in _MAY_BE_JSON:
-            content = self._text(at, "content", content)
+            content = self._text(at, "content", content, quiet=said.quiet)
         reasoning = self._text(at, "reasoning", said.reasoning)
         arguments = tuple(
             [
@@ -146,12 +146,16 @@ class _Redaction:
         )
         return Said(said.role, name, content, reasoning, arguments)
 
-    def _text(self, at: int | None, field: str, text: str | None) -> str | None:
+    def _text(
+        self, at: int | None, field: str, text: str | None, *, quiet: bool = False
+    ) -> str | None:
         if not text:
             return text
         # results of tools, and what people paste, may be JSON
-        redact = redact_value if field == "content" and text[0] in _MAY_BE_JSON else redact_text
-        return self._note(at, field, redact(text, self._finders, self._placeholders))
+        if field == "content" and text[0] in _MAY_BE_JSON:
+            return self._note(at, field, redact_value(text, self._finders, self._placeholders))
+        changed = redact_text(text, self._finders, self._placeholders, quiet=quiet)
+        return self._note(at, field, changed)
 
     def _name(self, at: int | None, field: str, name: str) -> str:
         # the same few names stand at every message

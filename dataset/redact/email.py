@@ -30,9 +30,10 @@ _DISGUISED = re.compile(
     r"[\w-]{1,63}(?:\s?(?:\s(?:dot|DOT|punkt|Punkt|point|punto|ponto)\s"
     r"|[\[({<]\s?(?:dot|DOT|Dot|punkt|Punkt|point|punto|ponto|\.)\s?[\])}>]|\.)\s?[\w-]{2,63}){1,4}"
 )
-_AT_PLACE = re.compile(
+AT_PLACE = (
     r"[\[({<]\s?(?:at|AT|At|ät|a|@|arroba|chez|klammeraffe)\s?[\])}>]|\s(?:at|AT|ät|arroba|chez)\s"
 )
+_AT_PLACE = re.compile(AT_PLACE)
 _SPELLED = re.compile(
     r"[ (\[](?:dot|punkt|point|punto|ponto)[ )\]]|[(\[{<] ?(?:at|ät|a|@|arroba|chez|klamm)"
 )

@@ -59,13 +59,21 @@ def _plain(kind: str, value: str) -> str:
     return value.casefold() if kind == "email" else value
 
 
-def redact_text(text: str, finders: Finders, placeholders: Placeholders) -> Changed:
+def redact_text(
+    text: str, finders: Finders, placeholders: Placeholders, *, quiet: bool = False
+) -> Changed:
     """A text without what was found in it.
+
+    Args:
+        text: any text.
+        finders: what looks.
+        placeholders: of the conversation.
+        quiet: whether it is known that detectors find nothing in the text.
 
     Returns:
         The new text, and for each place what was done.
     """
-    return _redact(text, finders, placeholders)
+    return _redact(text, finders, placeholders, quiet=quiet)
 
 
 def redact_value(text: str, finders: Finders, placeholders: Placeholders) -> Changed:
@@ -129,13 +137,15 @@ def _key(path: tuple[str, ...]) -> str:
     return f"{path[-1]}: " if path and len(path[-1]) <= _LONGEST_KEY else ""
 
 
-def _redact(text: str, finders: Finders, placeholders: Placeholders, key: str = "") -> Changed:
+def _redact(
+    text: str, finders: Finders, placeholders: Placeholders, key: str = "", *, quiet: bool = False
+) -> Changed:
     """Replace until nothing more is found.
 
     A find hides what touches it: of "a@b.org+49 170 1234567" the number is seen only when the
     address is gone. Each round leaves less of the original, so this ends.
     """
-    found = found_in(text, finders, key)
+    found = found_in(text, finders, key, quiet=quiet)
     if not found:
         return text, []
     text, changes = _replace(text, found, finders, placeholders)

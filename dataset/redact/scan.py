@@ -27,24 +27,30 @@ LONG_WORD = 16
 _DIGIT = re.compile(r"\d")
 # six digits, at most three characters between neighbours, such as stand in numbers of people
 GAP = r"[ \t\u00a0\u2000-\u2015\u200e\u202f()（）./−・·+-]"
-_CLUSTER = re.compile(rf"\d(?:{GAP}{{0,3}}\d){{5,}}")
+CLUSTER = rf"\d(?:{GAP}{{0,3}}\d){{5,}}"
+_CLUSTER = re.compile(CLUSTER)
 # the same for ASCII, where it takes half the time
 _ASCII_DIGIT = re.compile("[0-9]")
 _ASCII_CLUSTER = re.compile(r"[0-9](?:[ \t()./+-]{0,3}[0-9]){5,}")
-_DAY = r"(?:(?:19|20)\d\d([-./])\d\d\1\d\d|\d\d?([-./])\d\d?\2(?:19|20)\d\d)"
-_DATE = re.compile(rf"{_DAY}(?:[ -]{{1,3}}(?:\d\d?|\d{{1,2}}\.\d\d))?")
+_DAY = "|".join(
+    rf"(?:19|20)\d\d{mark}\d\d{mark}\d\d|\d\d?{mark}\d\d?{mark}(?:19|20)\d\d"
+    for mark in ("-", r"\.", "/")
+)
+DATE = rf"(?:{_DAY})(?:[ -]{{1,3}}(?:\d\d?|\d{{1,2}}\.\d\d))?"
+"""Six digits that are no number of anybody, if a cluster is nothing else."""
+_DATE = re.compile(DATE)
 _AROUND = 64
 _LONGEST_WORD = 96
 AT = r"[(\[{<] ?(?:at|ät|a|arroba|chez|klammeraffe) ?[)\]}>]"
 _AT = re.compile(AT)
-_DOT_WORDS = frozenset(
+DOT_WORDS = frozenset(
     left + word + right
     for word in ("dot", "punkt", "point", "punto", "ponto")
     for left, right in (("", ""), ("(", ")"), ("[", "]"))
 )
 # passwords and codes may be said without a colon or an equals sign: "the PIN is ..."
 SAID = (
-    _DOT_WORDS
+    DOT_WORDS
     | frozenset(
         word + right
         for word in (*CODE_WORDS, *SHORT_PASSWORD_WORDS, *LOGIN_WORDS, "bearer", "--user", "-u")
@@ -139,9 +145,9 @@ class Scan:
         if _names_secret(lower, words, marked=marked, ascii_only=ascii_only):
             signs |= Sign.NAMED_SECRET
         said = _NOTHING if SAID.isdisjoint(words) else SAID.intersection(words)
-        if said - _DOT_WORDS:
+        if said - DOT_WORDS:
             signs |= Sign.NAMED_SECRET
-        if "@" in text or "%40" in text or said & _DOT_WORDS or _has_bracketed_at(lower):
+        if "@" in text or "%40" in text or said & DOT_WORDS or _has_bracketed_at(lower):
             signs |= Sign.AT
         self.signs = signs
         self._tokens: frozenset[str] | None = None

@@ -14,14 +14,20 @@ import polars as pl
 from dataset.redact.address import formats_of
 from dataset.redact.address_format import AddressFormat
 from dataset.redact.either import either
+from dataset.redact.email import AT_PLACE
 from dataset.redact.locales import countries
-from dataset.redact.scan import AT, GAP, GLUED, LONG_WORD, SAID
-from dataset.redact.secret_words import GATES, OTHER_GATES, PASSWORD_GATES
+from dataset.redact.scan import AT, CLUSTER, DATE, DOT_WORDS, GLUED, LONG_WORD, SAID
+from dataset.redact.secret_words import (
+    GATES,
+    OTHER_GATES,
+    PASSWORD_GATES,
+    PASSWORD_WORDS,
+    SHORT_PASSWORD_WORDS,
+)
 
 _SPACE = r"\s\x1c-\x1f"  # Python takes these four for white space, Unicode does not
 _MARKS = "".join(map(re.escape, GLUED))
 _LONG_WORD = rf"\S{{{LONG_WORD}}}"
-_NUMBER = rf"\d(?:{GAP}{{0,3}}\d){{5}}"
 
 
 def _has_stop(word: str) -> bool:
@@ -36,16 +42,18 @@ def _between(before: str, words: str, after: str) -> str:
     return f"(?:^|{before}){words}(?:$|{after})"
 
 
+def _said(words: Iterable[str]) -> str:
+    return "(?i)" + _between(f"[{_SPACE}]", f"(?:{either(words)})", f"[{_SPACE}]")
+
+
 # any of these, in any case of letters
 _LOUD = "|".join(
     (
         _LONG_WORD,  # tokens of providers, some identity numbers, IBANs in small letters
-        _NUMBER,  # telephones, cards, IBANs, identity numbers
         r"\d\.\d{1,3}\.\d{1,3}\.\d|::|(?::[^:]*){6}",  # addresses of the internet
         "://",  # credentials in addresses of the web
         "-----BEGIN |PuTTY-User-Key-File-",  # private keys
-        f"@|%40|{AT}",  # e-mail; if spelled out, SAID has the dot
-        _between(f"[{_SPACE}]", f"(?:{either(SAID)})", f"[{_SPACE}]"),
+        f"@|%40|{AT}",  # e-mail
         _any(PASSWORD_GATES + OTHER_GATES),
     )
 )
@@ -54,6 +62,13 @@ _LOUD_TOGETHER = (
     ("[:=：]| --", f"(?i){_any(GATES)}"),  # passwords and keys that are named
     ("=", "[?&#]"),  # credentials in queries
 )
+# e-mail that is spelled out
+_DOT = _said(DOT_WORDS)
+_AT = AT_PLACE.replace(r"\s", f"[{_SPACE}]")
+# logins and codes have digits or a mark, and what is said of a password follows a word for it
+_SAID = _said(SAID - DOT_WORDS)
+_SAYS = rf"(?i)[\p{{N}}:=：]|{either(PASSWORD_WORDS)}|(?:{either(SHORT_PASSWORD_WORDS)})[{_SPACE}]"
+_DOUBTFUL = f"{CLUSTER}|{_said(SAID)}"
 
 
 def sieve(locales: tuple[str, ...]) -> Callable[[pl.Series], pl.Series]:
@@ -76,9 +91,20 @@ def sieve(locales: tuple[str, ...]) -> Callable[[pl.Series], pl.Series]:
             for sign in both:  # each is looked for where the one before it stands
                 left = left.filter(texts.gather(left).str.contains(sign))
             found = found.scatter(left, values=True)
-        return ~found
+        left = (~found).arg_true()
+        left = left.filter(texts.gather(left).str.contains(_DOUBTFUL))
+        left = left.filter(_says_something(texts.gather(left)))
+        return ~found.scatter(left, values=True)
 
     return quiet
+
+
+def _says_something(texts: pl.Series) -> pl.Series:
+    """Whether each text has six digits that are no date, or says an address or a password."""
+    runs = texts.str.extract_all(CLUSTER)  # telephones, cards, IBANs, identity numbers
+    numbers = runs.list.eval(~pl.element().str.contains(f"^(?:{DATE})$")).list.any()
+    has = texts.str.contains
+    return numbers | (has(_DOT) & has(_AT)) | (has(_SAID) & has(_SAYS))
 
 
 @lru_cache(maxsize=16)
@@ -88,8 +114,8 @@ def _addresses(known: tuple[str, ...]) -> str:
 
 
 def _opens(written: AddressFormat) -> str:
-    """What a text must hold for the gate of a format to open; see ``address_detector``."""
-    if not written.words:
+    """What a text must hold for a format: its beginning, or what opens the gate of its detector."""
+    if written.begins or not written.words:
         return written.begins or r"\d"
     words = _any(written.words)
     if written.gate == "endings":
