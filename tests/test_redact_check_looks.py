@@ -127,6 +127,7 @@ def test_any_number_of_workers_finds_the_same(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, kind: Any
 ) -> None:
     monkeypatch.setattr(check, "_BATCH", 7)
+    monkeypatch.setattr(check, "_FEW", 0)
     with open_store(workspace.store) as store:
         put_samples(store)
         answers = (

@@ -23,6 +23,8 @@ from ingest.store import Store, open_store
 from ingest.workspace import Workspace
 
 _BATCH = 1024
+_FEW = 32 * _BATCH
+"""Conversations that one process has looked through by the time others have started."""
 
 NamesOf = Callable[[Sequence[str]], dict[str, list[str]]]
 """Gives the participants' names by conversation id, of those ids that the store knows."""
@@ -74,7 +76,7 @@ def check_version(version: DatasetVersion, workspace: Workspace) -> CheckReport:
 
 def checked_reports(
     reports: Sequence[StepReport],
-    files: Iterable[Path],
+    files: Sequence[Path],
     steps: Sequence[StepSpec],
     store: Store,
     *,
@@ -130,7 +132,7 @@ def redact_steps(steps: Sequence[StepSpec]) -> list[dict[str, Any]]:
 
 
 def check_files(
-    files: Iterable[Path],
+    files: Sequence[Path],
     asked: Asked,
     names_of: NamesOf,
     *,
@@ -143,10 +145,13 @@ def check_files(
         files: of conversations, or of preference pairs.
         asked: what is looked for.
         names_of: see the type.
-        workers: processes that look; the same is found with any number.
+        workers: processes that look, unless there is little to look at; the same is found with any
+            number.
         clock: counts the CPU seconds spent on it, those of the workers too.
     """
     clock = clock or Stopwatch()
+    if sum(pq.read_metadata(file).num_rows for file in files) < _FEW:
+        workers = 1
     conversations = unknown = 0
     left: list[Left] = []
     batches = clock.over(_batches(files, names_of if asked.people else None))
