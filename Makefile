@@ -11,7 +11,8 @@ STATE  := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 HEAVY := $(shell grep -l 'mark.torch' tests/test_*.py) $(wildcard tests/test_import_*.py) \
 	$(wildcard tests/test_hub_*.py) $(wildcard tests/test_redact_*.py) $(wildcard tests/test_export*.py) \
 	tests/test_whatsapp.py tests/test_sniff.py tests/test_mapped.py tests/test_cli.py tests/test_render.py \
-	tests/test_openai_api.py tests/test_report_page.py tests/test_people_command.py \
+	$(wildcard tests/test_mask_*.py) tests/test_rows.py tests/test_windows.py tests/test_verdict.py \
+	$(wildcard tests/test_provenance*.py) tests/test_openai_api.py tests/test_report_page.py tests/test_people_command.py \
 	tests/test_fuzz_import.py tests/test_peer_faults.py tests/test_sqlite_log.py tests/test_workers.py \
 	tests/test_build_workers.py tests/test_forget.py tests/test_preference.py tests/test_diff.py \
 	tests/test_dedupe.py tests/test_placement.py tests/test_curate.py tests/test_preview.py tests/test_clean_steps.py

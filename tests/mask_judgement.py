@@ -144,12 +144,6 @@ class Page:
         )  # fmt: skip
 
     def _stop(self, i: int, begin: int, around: Prompt) -> tuple[Control | None, bool]:
-        message = self.messages[i]
-        if message.get("reasoning_content") and not (
-            message.get("content") or message.get("tool_calls")
-        ):
-            # what closes the thoughts may come before an answer of no words
-            return None, False
         limit = min(
             (s.start for s in self.stretches if s.message != i and s.start >= begin),
             default=len(self.text),
