@@ -293,7 +293,7 @@ def chats(draw: st.DrawFn) -> Conversation:
 
 def _turn(draw: st.DrawFn, w: _Words, text: Any, tools: bool, at: int) -> list[Message]:
     thinks = draw(st.integers(0, 3)) == 0
-    # where thoughts end that no answer follows, the judge cannot tell: a closing token may be theirs
+    # where thoughts end that no answer follows, the judge cannot tell
     answer = _assistant(text(1 if thinks else 0))
     if thinks:
         answer["reasoning_content"] = text(1)
