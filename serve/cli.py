@@ -679,14 +679,20 @@ def check_template(
 @app.command()
 def plan(
     spec: Annotated[Path, typer.Argument(help="A training spec (TOML).")],
+    memory: Annotated[
+        float | None,
+        typer.Option(
+            "--memory", min=0, help="GiB the device has: does the run fit, and if not, why."
+        ),
+    ] = None,
     home: Home = None,
     json: AsJson = False,
 ) -> None:
-    """Resolve every number of a training run; start nothing."""
+    """Resolve every number of a training run, its peak memory too; start nothing."""
     from serve.commands import runs as commands
     from serve.terminal import print_json
 
-    resolved = commands.plan(spec, _workspace(home))
+    resolved = commands.plan(spec, _workspace(home), memory_gib=memory)
     print_json(resolved) if json else commands.show_plan(resolved)
 
 
