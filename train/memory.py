@@ -7,6 +7,7 @@ phase's fullest moment is drawn out to the real depth. A closed formula
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +95,19 @@ def forecast(config: Mapping[str, Any], setup: StepSetup) -> Forecast:
     Raises:
         ForecastError: cannot run, or an architecture that is not forecast.
     """
+    setup.check()
+    return _forecast(json.dumps(dict(config), sort_keys=True), setup.model_dump_json())
+
+
+@lru_cache(maxsize=256)
+def _forecast(config: str, asked: str) -> Forecast:
+    """Kept, since a search for a fix asks again; keyed by text, which does not change."""
     from train.memory_formula import formula_bytes
     from train.memory_model import depth_of, model_config
     from train.memory_trace import trace
 
-    setup.check()
-    model = model_config(config)
+    setup = StepSetup.model_validate_json(asked)
+    model = model_config(json.loads(config))
     depth = depth_of(model)
     few = trace(model, setup, depth.few)
     more = few if depth.more == depth.few else trace(model, setup, depth.more)

@@ -56,7 +56,7 @@ def depth_of(config: Any) -> Depth:
     """Two layer counts that hold every kind of layer in the proportion of the real model."""
     text = config.get_text_config()
     real = text.num_hidden_layers
-    kinds = list(getattr(text, "layer_types", None) or ["same"] * real)
+    kinds = text.to_dict().get("layer_types") or ["same"] * real
     period = next(
         p for p in range(1, real + 1) if all(kinds[i] == kinds[i % p] for i in range(real))
     )
@@ -78,7 +78,7 @@ def build(config: Any, setup: StepSetup, layers: int, counter: LiveBytes) -> Any
     cut = type(config).from_dict(config.to_dict())
     text = cut.get_text_config()
     text.num_hidden_layers = layers
-    if getattr(text, "layer_types", None):
+    if text.to_dict().get("layer_types"):
         text.layer_types = text.layer_types[:layers]
     dtype = torch.bfloat16 if setup.precision == "bf16" else torch.float32
     with torch.device("meta"):
