@@ -76,6 +76,17 @@ class Encoder:
         """Encode many; those of one call are encoded side by side by the library."""
         return self._placed(texts, self._whole(texts))
 
+    def encode_one(self, text: Text) -> Tokens:
+        """Encode a single text.
+
+        Raises:
+            RenderError: the tokenizer does not keep its control tokens apart from text.
+        """
+        (done,) = self.encode([text])
+        if isinstance(done, RenderError):
+            raise done
+        return done
+
     def encode_each(
         self, batches: Iterable[Sequence[Text]]
     ) -> Iterator[list[Tokens | RenderError]]:

@@ -52,6 +52,7 @@ class Page:
         self.said = _said(trace.spans, len(messages))
         self.segments_hold = _hold(self.said, trace.segments)
         self._runs = _by_message(trace.segments) if self.segments_hold else {}
+        self._through: dict[int, Page] = {}
 
     def served(self, i: int) -> str:
         """What the server shows the model before message ``i``."""
@@ -60,20 +61,18 @@ class Page:
         )
 
     def through(self, i: int) -> "Page":
-        """The conversation that ends with message ``i``."""
-        return Page(
-            self.messages[: i + 1],
-            self.template,
-            self.finder,
-            tools=self.tools,
-            eos=self.eos,
-            kwargs=self.kwargs,
-        )
+        """The conversation that ends with message ``i``; rendered once."""
+        if i not in self._through:
+            self._through[i] = self._with(self.messages[: i + 1])
+        return self._through[i]
 
     def followed_by(self, message: dict[str, Any]) -> "Page":
         """The conversation with one message more."""
+        return self._with([*self.messages, message])
+
+    def _with(self, messages: Messages) -> "Page":
         return Page(
-            [*self.messages, message],
+            messages,
             self.template,
             self.finder,
             tools=self.tools,
@@ -99,6 +98,12 @@ class Page:
         opens = max((one.start for one in self.genuine if one.end <= span.start), default=None)
         closes = min((one.end for one in self.genuine if one.start >= span.end), default=None)
         return None if opens is None or closes is None else (opens, closes)
+
+    def runs_on(self, end: int, start: int) -> bool:
+        """Whether only white space, and no control token, parts ``end`` from ``start``."""
+        if start < end or any(end <= one.start and one.end <= start for one in self.genuine):
+            return False
+        return not self.text[end:start].strip()
 
     def shows(self, i: int) -> bool:
         """Whether the text holds anything of what message ``i`` says, if it says anything."""

@@ -165,10 +165,7 @@ def prompt(
         RenderError: no usable template, or the messages do not fit it.
     """
     page = page_of(Conversation(messages, tools), tokenizer, kwargs, generation=True)
-    tokens = encoder_of(tokenizer).encode([text_of_turns(page, [], DEFAULT)])[0]
-    if isinstance(tokens, RenderError):
-        raise tokens
-    return tokens.ids
+    return encoder_of(tokenizer).encode_one(text_of_turns(page, [], DEFAULT)).ids
 
 
 def template_sha256(tokenizer: Any) -> str:

@@ -150,7 +150,7 @@ def _rows(
             unserved.append(i)
     trained = [turn for i in kept if isinstance(turn := turns[i], Turn)]
     if len(trained) < len(draft.found()):
-        tokens = _encoded(encoder, page, trained, policy)
+        tokens = encoder.encode_one(text_of_turns(page, trained, policy))
     if kept or not rows:
         tokens = _with_stop(tokens, trained[-1] if trained else None)
         rows.append(Row(rendered(tokens), len(page.messages), kept, unserved))
@@ -185,14 +185,7 @@ def _own_row(page: Page, i: int, encoder: Encoder, policy: Policy) -> Row | None
     turn = _turn(shown, i)
     if not isinstance(turn, Turn) or not is_served(shown, turn):
         return None
-    tokens = _encoded(encoder, shown, [turn], policy)
+    tokens = encoder.encode_one(text_of_turns(shown, [turn], policy))
     if turn.parts[0][0] in tokens.joined:
         return None
     return Row(rendered(_with_stop(tokens, turn)), i + 1, [i], [], apart=True)
-
-
-def _encoded(encoder: Encoder, page: Page, turns: Sequence[Turn], policy: Policy) -> Tokens:
-    done = encoder.encode([text_of_turns(page, turns, policy)])[0]
-    if isinstance(done, RenderError):
-        raise done
-    return done

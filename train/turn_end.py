@@ -154,9 +154,7 @@ def _joined_by_next(page: Page, i: int, last: int) -> int | None:
     if not page.said[after]:
         return None
     first = page.said[after][0].start
-    if first < last or any(last <= one.start and one.end <= first for one in page.genuine):
-        return None
-    return first if not page.text[last:first].strip() else None
+    return first if page.runs_on(last, first) else None
 
 
 def _stop_as_last(page: Page, i: int) -> tuple[int | None, str]:

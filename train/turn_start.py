@@ -160,12 +160,7 @@ def _joins(page: Page, i: int, first: int | None) -> int | None:
     if i == 0 or first is None or page.messages[i - 1]["role"] != "assistant":
         return None
     said = page.said[i - 1]
-    if not said or said[-1].end > first:
-        return None
-    end = said[-1].end
-    if any(end <= one.start and one.end <= first for one in page.genuine):
-        return None
-    return first if not page.text[end:first].strip() else None
+    return first if said and page.runs_on(said[-1].end, first) else None
 
 
 def _last_said_before(page: Page, first: int | None) -> int:
