@@ -14,6 +14,7 @@ from dataset.diff import VersionDiff
 from dataset.diff_rows import HASH, MessageChange, RowChange
 from dataset.diff_words import diff_words
 from dataset.manifest import StepReport
+from serve.web.frame import page_head
 
 SHOWN = 500
 """Changed conversations on a page unless told otherwise."""
@@ -113,21 +114,7 @@ def _head(diff: VersionDiff) -> str:
     cards = "".join(f'<li class="{kind}"><b>{n:,}</b>{name}</li>' for kind, n, name in counts)
     names = [escape(version.name) for version in (diff.before, diff.after)]
     title = names[0] if names[0] == names[1] else f"{names[0]} and {names[1]}"
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="robots" content="noindex">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
-style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
-<title>{title}: what changed</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<main>
+    return f"""{page_head(f"{title}: what changed", _STYLE)}<main>
 <h1>What changed in {title}</h1>
 <p class="soft">from <code>{escape(diff.before.ref)}</code><br>to
 <code>{escape(diff.after.ref)}</code></p>

@@ -5,9 +5,7 @@ conversations open at once; the page's only script, named by its hash, parts the
 when somebody points at it.
 """
 
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from itertools import groupby
@@ -16,6 +14,7 @@ from pathlib import Path
 from ingest.files import write_whole
 from serve.masks.pieces import NEWLINE, visible
 from serve.masks.view import TEMPLATE, MaskView, Run, Turn
+from serve.web.frame import page_head
 
 _CLASSES = {"trained": "t", "context": "x", "control": "k", "cut": "z"}
 _KEYS = (
@@ -48,31 +47,12 @@ def pieces(views: Sequence[MaskView], *, title: str, tokenizer: str) -> Iterator
         files("serve.web").joinpath("templates", name).read_text("utf-8")
         for name in ("mask.css", "mask.js")
     )
-    yield _head(escape(visible(title)), style, script)
+    yield page_head(f"{escape(visible(title))}: what is trained", style, script)
+    yield '<main id="top">\n'
     yield _summary(views, title, tokenizer)
     for number, view in enumerate(views, start=1):
         yield from _section(view, number, len(views))
     yield f"</main>\n{_TIP}<script>{script}</script>\n</body>\n</html>\n"
-
-
-def _head(title: str, style: str, script: str) -> str:
-    digest = b64encode(sha256(script.encode()).digest()).decode()
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="robots" content="noindex">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
-style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'">
-<title>{title}: what is trained</title>
-<style>{style}</style>
-</head>
-<body>
-<main id="top">
-"""
 
 
 def _summary(views: Sequence[MaskView], title: str, tokenizer: str) -> str:

@@ -1,0 +1,32 @@
+"""The head of a self-contained page: nothing fetched, no script but one named by its hash."""
+
+from base64 import b64encode
+from hashlib import sha256
+
+
+def page_head(title: str, style: str, script: str = "") -> str:
+    """From the doctype to ``<body>``.
+
+    Args:
+        title: escaped.
+        style: the page's style sheet.
+        script: the one script that may run; none if empty.
+    """
+    allowed = ""
+    if script:
+        allowed = f"script-src 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'; "
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<meta name="robots" content="noindex">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
+style-src 'unsafe-inline'; {allowed}base-uri 'none'; form-action 'none'">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+"""
