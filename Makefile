@@ -17,7 +17,7 @@ HEAVY := $(shell grep -l 'mark.torch' tests/test_*.py) $(wildcard tests/test_imp
 	tests/test_build_workers.py tests/test_forget.py tests/test_preference.py tests/test_diff.py \
 	tests/test_dedupe.py tests/test_placement.py tests/test_curate.py tests/test_preview.py tests/test_clean_steps.py
 
-.PHONY: demo test quick soak lint docs bench clean help
+.PHONY: demo test coverage quick soak lint docs bench clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -38,6 +38,9 @@ demo: $(VENV)/.demo-$(STATE) ## the whole path on the samples, offline
 	$(BIN)/turnmill demo --home demo-home
 
 test: $(VENV)/.test-$(STATE) ## all tests
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+coverage: $(VENV)/.test-$(STATE) ## all tests, and which lines they run (a quarter slower)
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 quick: $(VENV)/.test-$(STATE) ## the tests that need no torch

@@ -13,7 +13,7 @@ from torch import nn
 
 from train.memory_count import LiveBytes
 from train.memory_quant_size import NF4_BLOCK, nf4_bytes, states_8bit_bytes
-from train.memory_setup import Quantization
+from train.spec import Quantization
 
 
 class _Int8Product(torch.autograd.Function):

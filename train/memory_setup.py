@@ -5,10 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ingest.errors import UserError
-from train.spec import LoraSpec
-
-Quantization = Literal["int8", "nf4"]
-Optimiser = Literal["adamw", "adamw_8bit", "paged_adamw_8bit"]
+from train.spec import LoraSpec, Optimiser, Quantization
 
 
 class ForecastError(UserError):

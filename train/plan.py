@@ -13,11 +13,24 @@ from ingest.files import read_json
 from train.device import Device
 from train.order import step_rows, steps_per_epoch
 from train.rendered import RowsError
-from train.spec import LoraSpec, TrainOn, TrainSpec
+from train.spec import (
+    DpoSpec,
+    HeldOutSpec,
+    LoraSpec,
+    Method,
+    Optimiser,
+    Quantization,
+    TrainOn,
+    TrainSpec,
+)
 from train.tally import SplitCounts
 
 PLAN = "plan.json"
 _CHECKPOINTS_PER_RUN = 10
+# a configuration that ran on every card it was tried on; what is left open starts from it
+BASELINE_MICRO_BATCH = 2
+BASELINE_ROWS = 16
+BASELINE_LENGTH = 2048
 
 
 class PlanError(UserError):
@@ -52,15 +65,55 @@ class BaseUse(_Value):
     )
 
 
+class PeakUse(_Value):
+    """The forecast of the fullest moment of the run's worst batch; ``train.memory`` makes it."""
+
+    peak_gib: float = Field(description="what the device must have")
+    parts_gib: dict[str, float] = Field(description="the same by part")
+    expected_error: float = Field(description="share by which the truth may differ")
+    basis: str = Field(description="what the expected error rests on")
+    memory_gib: float | None = Field(default=None, description="what the device has, if known")
+    fits: bool | None = Field(default=None, description="whether it fits, expected error included")
+
+
+class Estimate(_Value):
+    """How long the run takes and what it costs, as a range."""
+
+    seconds: float = Field(description="by the clock, model loading left out")
+    low_s: float = Field(description="at best")
+    high_s: float = Field(description="at worst")
+    basis: str = Field(description="what this rests on")
+    usd_per_hour: float | None = Field(default=None, description="price of the device, if known")
+    cost_usd: float | None = Field(default=None, description="at that price")
+
+
+class LengthUse(_Value):
+    """What a maximum length leaves of the train split."""
+
+    max_length: int = Field(description="tokens per row at most")
+    rows_cut: int = Field(description="rows longer than that")
+    tokens_beyond: int = Field(description="their tokens beyond it")
+    trained_beyond: int = Field(description="trained tokens of rows beyond it, at most lost")
+
+
 class TrainPlan(_Value):
     """A run with every number resolved."""
 
-    format: int = Field(default=1, description="layout of this file")
+    format: int = Field(default=2, description="layout of this file")
     run_id: str = Field(description="the run's name")
     run_dir: Path = Field(description="the run's folder; plan.json lies in it")
     dataset: DatasetUse = Field(description="what is trained on")
     base: BaseUse = Field(description="what is trained")
-    lora: LoraSpec = Field(description="the adapter")
+    kind: Literal["chat", "preference"] = Field(
+        default="chat", description="of the version: next tokens, or which of two answers"
+    )
+    method: Method = Field(default="lora", description="an adapter, or full: all weights")
+    lora: LoraSpec = Field(description="the adapter; not looked at when all weights are trained")
+    dpo: DpoSpec = Field(default=DpoSpec(), description="only for preference versions")
+    quantization: Quantization | None = Field(default=None, description="of the base's layers")
+    optimiser: Optimiser = Field(default="adamw", description="what moves the weights")
+    packing: bool = Field(default=False, description="rows end to end instead of padded")
+    allow_shorter: bool = Field(default=False, description="may go on with shorter rows")
     device: Device = Field(description="where it is meant to run")
     precision: Literal["fp32", "bf16"] = Field(description="of the weights and the arithmetic")
     checkpointing: bool = Field(description="recompute activations to save memory")
@@ -76,10 +129,19 @@ class TrainPlan(_Value):
     seed: int = Field(description="of row order, adapter and dropout")
     train_on: TrainOn = Field(description="what counts in the loss")
     eval: bool = Field(description="whether the loss on the validation split is taken")
+    held_out: HeldOutSpec = Field(
+        default=HeldOutSpec(), description="what the loss on the validation split decides"
+    )
+    report_to: list[str] = Field(default=[], description="trackers of transformers' Trainer")
+    stall_s: float = Field(default=1800.0, description="without a sign of life, then it is ended")
     rows: int = Field(description="rows of the train split")
     tokens: int = Field(description="tokens over the whole run, padding not counted")
     trained_tokens: int = Field(description="tokens among them that count in the loss")
     splits: dict[str, SplitCounts] = Field(description="what became of each split")
+    lengths: list[LengthUse] = Field(default=[], description="what other maximum lengths would cut")
+    peak: PeakUse | None = Field(default=None, description="memory, where it can be forecast")
+    estimate: Estimate | None = Field(default=None, description="time and cost")
+    decisions: list[str] = Field(default=[], description="what was left open, how it was decided")
 
 
 def make_plan(
@@ -114,12 +176,13 @@ def make_plan(
             f"{version.name}: no row is left to train on ({reasons or 'the split is empty'})",
             "raise max_length, or choose another base model or dataset version",
         )
-    per_epoch = steps_per_epoch(len(lengths), spec.micro_batch, spec.grad_accumulation)
+    micro_batch, grad_accumulation = split_batch(spec)
+    per_epoch = steps_per_epoch(len(lengths), micro_batch, grad_accumulation)
     steps = spec.max_steps or math.ceil(spec.epochs * per_epoch)
     rows = step_rows(
         [tokens for tokens, _ in lengths],
-        spec.micro_batch,
-        spec.grad_accumulation,
+        micro_batch,
+        grad_accumulation,
         spec.seed,
         steps,
     )
@@ -130,14 +193,20 @@ def make_plan(
         run_dir=run_dir,
         dataset=DatasetUse(name=version.name, fingerprint=version.fingerprint, path=version.path),
         base=base,
+        method=spec.method,
         lora=spec.lora,
+        dpo=spec.dpo,
+        quantization=None if spec.quantization in {"none", "auto"} else spec.quantization,
+        optimiser=spec.optimiser,
+        packing=bool(spec.packing),
+        allow_shorter=spec.allow_shorter,
         device=device,
         precision="bf16" if device.kind == "cuda" and device.bf16 else "fp32",
         # on the CPU memory is plenty and time is not
         checkpointing=device.kind != "cpu" if spec.checkpointing is None else spec.checkpointing,
-        micro_batch=spec.micro_batch,
-        grad_accumulation=spec.grad_accumulation,
-        max_length=spec.max_length,
+        micro_batch=micro_batch,
+        grad_accumulation=grad_accumulation,
+        max_length=spec.max_length or BASELINE_LENGTH,
         learning_rate=spec.learning_rate,
         warmup_steps=math.ceil(spec.warmup_ratio * steps),
         epochs=steps / per_epoch,
@@ -147,11 +216,55 @@ def make_plan(
         seed=spec.seed,
         train_on=spec.train_on,
         eval=spec.eval and held_out is not None and held_out.rows > 0,
+        held_out=spec.held_out,
+        report_to=spec.report_to,
+        stall_s=60 * spec.stall_minutes,
         rows=len(lengths),
         tokens=sum(tokens for tokens, _ in seen),
         trained_tokens=sum(trained for _, trained in seen),
         splits=dict(splits),
     )
+
+
+def split_batch(spec: TrainSpec, micro_batch: int = BASELINE_MICRO_BATCH) -> tuple[int, int]:
+    """Micro batch and accumulation: the effective batch is the user's, the split is ours.
+
+    Args:
+        spec: what is asked.
+        micro_batch: rows per forward pass where the spec leaves it open.
+
+    Raises:
+        PlanError: the three numbers contradict each other.
+    """
+    asked = spec.effective_batch
+    if spec.micro_batch and spec.grad_accumulation:
+        made = spec.micro_batch * spec.grad_accumulation
+        if asked not in {None, made}:
+            raise PlanError(
+                f"effective_batch = {asked}, but micro_batch x grad_accumulation is {made}",
+                "leave one of the three out",
+            )
+        return spec.micro_batch, spec.grad_accumulation
+    if asked is None:
+        if spec.micro_batch:
+            asked = spec.micro_batch * max(1, BASELINE_ROWS // spec.micro_batch)
+        elif spec.grad_accumulation:
+            asked = micro_batch * spec.grad_accumulation
+        else:
+            asked = BASELINE_ROWS
+    fixed = spec.micro_batch or spec.grad_accumulation
+    if fixed and asked % fixed:
+        name = "micro_batch" if spec.micro_batch else "grad_accumulation"
+        raise PlanError(
+            f"effective_batch = {asked} cannot be divided by {name} = {fixed}",
+            f"choose a multiple of {fixed}",
+        )
+    if spec.micro_batch:
+        return spec.micro_batch, asked // spec.micro_batch
+    if spec.grad_accumulation:
+        return asked // spec.grad_accumulation, spec.grad_accumulation
+    divisor = max(n for n in range(1, min(micro_batch, asked) + 1) if asked % n == 0)
+    return divisor, asked // divisor
 
 
 def read_plan(file: Path) -> TrainPlan:

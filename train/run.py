@@ -12,7 +12,7 @@ from ingest.files import write_json
 from ingest.workspace import Workspace
 from train.launchers.base import Launcher, OnEvent
 from train.launchers.local import LocalLauncher
-from train.plan import PLAN, BaseUse, TrainPlan, make_plan, read_plan
+from train.plan import BASELINE_LENGTH, PLAN, BaseUse, TrainPlan, make_plan, read_plan
 from train.policy import Policy
 from train.record import RunRecord, new_record, open_run
 from train.rendered import RenderedSplit, render_version
@@ -155,7 +155,7 @@ def _rendered(
         split,
         tokenizer,
         run_dir,
-        max_length=spec.max_length,
+        max_length=spec.max_length or BASELINE_LENGTH,
         policy=Policy(spec.train_on, spec.train_reasoning, spec.train_tool_calls),
         cache=cache,
         on_progress=tell,

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from dataset.manifest import parse_toml
 
 TrainOn = Literal["assistant", "last", "all"]
+Method = Literal["lora", "full"]
+Quantization = Literal["int8", "nf4"]
+Optimiser = Literal["adamw", "adamw_8bit", "paged_adamw_8bit"]
 
 
 class _Value(BaseModel):
@@ -23,6 +26,34 @@ class LoraSpec(_Value):
     targets: Literal["all-linear"] | list[str] = Field(
         default="all-linear", description="which linear layers; the output head is never one"
     )
+    rslora: bool = Field(default=False, description="scale by alpha/sqrt(r) instead of alpha/r")
+    dora: bool = Field(default=False, description="train magnitude and direction apart")
+
+
+class DpoSpec(_Value):
+    """Preference training, for dataset versions of kind preference."""
+
+    beta: float = Field(default=0.1, gt=0, description="how far the model may leave its start")
+    loss: Literal["sigmoid", "ipo", "robust"] = Field(
+        default="sigmoid", description="TRL's loss_type"
+    )
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=0.5, description="share of pairs taken to be the wrong way round"
+    )
+
+
+class HeldOutSpec(_Value):
+    """What the loss on the validation split decides while a run goes on."""
+
+    every_steps: int | None = Field(
+        default=None, ge=1, description="steps between losses; left out: with the checkpoints"
+    )
+    stop_after: int | None = Field(
+        default=None, ge=1, description="end early after so many losses without a better one"
+    )
+    keep_best: bool = Field(
+        default=True, description="end with the weights of the best loss, not with the last"
+    )
 
 
 class TrainSpec(_Value):
@@ -31,19 +62,43 @@ class TrainSpec(_Value):
     dataset: str = Field(description="a dataset version: name, name@latest, name@hash or a folder")
     base_model: str = Field(description="a Hub id or a folder")
     base_revision: str | None = Field(default=None, description="commit, tag or branch on the Hub")
+    method: Method = Field(default="lora", description="an adapter, or full: all weights")
     lora: LoraSpec = Field(default=LoraSpec(), description="the adapter")
+    dpo: DpoSpec = Field(default=DpoSpec(), description="only for preference versions")
+    quantization: Quantization | Literal["none", "auto"] = Field(
+        default="auto", description="of the base model's linear layers; CUDA only"
+    )
+    optimiser: Optimiser = Field(
+        default="adamw", description="those of 8 bit are bitsandbytes' and CUDA only"
+    )
     learning_rate: float = Field(default=2e-4, gt=0, description="highest rate, after warm-up")
     epochs: float = Field(default=1.0, gt=0, description="passes over the train split")
     max_steps: int | None = Field(default=None, ge=1, description="steps, instead of epochs")
-    micro_batch: int = Field(default=2, ge=1, description="rows per forward pass")
-    grad_accumulation: int = Field(default=8, ge=1, description="forward passes per step")
-    max_length: int = Field(
-        default=2048,
+    effective_batch: int | None = Field(
+        default=None, ge=1, description="rows per optimiser step; left out: 16"
+    )
+    micro_batch: int | None = Field(
+        default=None, ge=1, description="rows per forward pass; left out: as memory allows"
+    )
+    grad_accumulation: int | None = Field(
+        default=None, ge=1, description="forward passes per step; left out: from the two above"
+    )
+    max_length: int | None = Field(
+        default=None,
         ge=8,
-        description="tokens per row; longer conversations are cut at turn borders",
+        description="tokens per row; longer conversations are cut at turn borders; left out: as the"
+        " dataset's lengths and memory ask",
+    )
+    allow_shorter: bool = Field(
+        default=False, description="whether a run out of memory may go on with shorter rows"
     )
     checkpointing: bool | None = Field(
         default=None, description="recompute activations to save memory; left out: by the plan"
+    )
+    packing: bool | None = Field(
+        default=None,
+        description="rows of a batch end to end instead of padded; left out: on CUDA with flash"
+        " attention",
     )
     warmup_ratio: float = Field(default=0.03, ge=0, le=1, description="share of steps to warm up")
     seed: int = Field(default=0, ge=0, description="of row order, adapter and dropout")
@@ -57,6 +112,16 @@ class TrainSpec(_Value):
     train_reasoning: bool = Field(default=True, description="train what the assistant thought")
     train_tool_calls: bool = Field(default=True, description="train the assistant's tool calls")
     eval: bool = Field(default=True, description="loss on the validation split, before and after")
+    held_out: HeldOutSpec = Field(
+        default=HeldOutSpec(), description="what that loss decides during training"
+    )
+    report_to: list[str] = Field(
+        default=["tensorboard"],
+        description="trackers of transformers' Trainer; all but tensorboard send metrics away",
+    )
+    stall_minutes: float = Field(
+        default=30.0, gt=0, description="without any sign of life, after which a run is ended"
+    )
 
 
 def load_train_spec(path: Path) -> TrainSpec:
