@@ -685,15 +685,34 @@ def plan(
             "--memory", min=0, help="GiB the device has: does the run fit, and if not, why."
         ),
     ] = None,
+    gpu: Annotated[
+        str | None,
+        typer.Option("--gpu", help="Plan for a card, such as H100, 'RTX 4090', 'A100 40GB'."),
+    ] = None,
+    usd_per_hour: Annotated[
+        float | None,
+        typer.Option("--usd-per-hour", min=0, help="Price of the device, for what the run costs."),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say in plain words what each number is and why.")
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write the plan as a page that needs nothing else."),
+    ] = None,
     home: Home = None,
     json: AsJson = False,
 ) -> None:
     """Resolve every number of a training run, its peak memory too; start nothing."""
-    from serve.commands import runs as commands
+    from serve.commands import plans
     from serve.terminal import print_json
 
-    resolved = commands.plan(spec, _workspace(home), memory_gib=memory)
-    print_json(resolved) if json else commands.show_plan(resolved)
+    resolved = plans.plan(
+        spec, _workspace(home), gpu=gpu, memory_gib=memory, usd_per_hour=usd_per_hour
+    )
+    if html is not None:
+        plans.write_page(html, resolved)
+    print_json(plans.plan_json(resolved)) if json else plans.show_plan(resolved, explain=explain)
 
 
 @app.command()

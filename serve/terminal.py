@@ -25,7 +25,7 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 # an export may hold escape sequences that rename windows, move the cursor or fill the clipboard
-_CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
 
 def print_json(value: Any) -> None:
@@ -37,7 +37,7 @@ def print_json(value: Any) -> None:
 
 def safe(text: object) -> str:
     """Foreign text to put into markup: it neither colours nor commands the terminal."""
-    return escape(str(text).translate(_CONTROLS))
+    return escape(str(text).translate(CONTROLS))
 
 
 def print_error(error: UserError) -> None:

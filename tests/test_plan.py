@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from train_ground import message, seal_version, small_spec, talk, tiny_tokenizer
 
 from ingest.errors import SpecError
+from train.choose import Rows, choose
 from train.device import Device
 from train.order import epoch_order, step_rows, steps_per_epoch
 from train.plan import BaseUse, PlanError, make_plan, read_plan
@@ -43,8 +44,10 @@ def counts(rows, **more):
 
 def planned(version, lengths, device=CPU, held_out=0, refused=None, **asked):
     train = counts(len(lengths), refused=refused or {})
+    spec = small_spec(Path("base"), **asked)
+    longest = max((tokens for tokens, _ in lengths), default=0)
     return make_plan(
-        small_spec(Path("base"), **asked),
+        spec,
         version,
         lengths,
         device,
@@ -52,6 +55,7 @@ def planned(version, lengths, device=CPU, held_out=0, refused=None, **asked):
         run_dir=Path("runs/r1"),
         base=BaseUse(model="base", path=Path("base"), weights={}, template_sha256="0"),
         splits={"train": train, "validation": counts(held_out)},
+        choice=choose(spec, device, Rows(longest, longest, longest)),
     )
 
 

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 from tiny_models import tiny_model, tiny_tokenizer  # noqa: E402 - after the check for torch
 from train_ground import seal_version, talk  # noqa: E402
 
-from serve.commands import runs  # noqa: E402
+from serve.commands import plans  # noqa: E402
 
 
 @pytest.fixture
@@ -24,13 +24,18 @@ def spec(workspace, tmp_path):
     return file
 
 
+def told(workspace, spec, **more):
+    return plans.plan_json(plans.plan(spec, workspace, **more))
+
+
 def test_the_peak_is_told_by_part(workspace, spec):
-    told = runs.plan(spec, workspace)
-    assert told["peak_gib"] == pytest.approx(sum(told["peak_by_category"].values()), abs=0.01)
-    assert told["peak_by_category"]["weights"] > 0
-    assert "fits" not in told or told["memory_gib"]
+    plan = told(workspace, spec)
+    assert plan["peak_gib"] == pytest.approx(sum(plan["peak_by_category"].values()), abs=0.01)
+    assert plan["peak_by_category"]["weights"] > 0
+    assert plan["memory_gib"] > 0
+    assert plan["fits"] is True
 
 
 def test_a_run_that_does_not_fit_is_told(workspace, spec):
-    assert runs.plan(spec, workspace, memory_gib=0.01)["fits"] is False
-    assert runs.plan(spec, workspace, memory_gib=80.0)["fits"] is True
+    assert told(workspace, spec, memory_gib=0.01)["fits"] is False
+    assert told(workspace, spec, memory_gib=80.0)["fits"] is True

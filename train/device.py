@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,7 +18,9 @@ class Device(BaseModel):
 
     kind: Literal["cuda", "mps", "cpu"] = Field(description="torch's name of the device")
     name: str = Field(description="as the maker calls it")
-    memory_gib: float | None = Field(default=None, description="of the device, if it has its own")
+    memory_gib: float | None = Field(
+        default=None, description="of the device; for a CPU the host's"
+    )
     bf16: bool = Field(default=False, description="whether it computes in bfloat16 by itself")
 
 
@@ -31,11 +34,50 @@ def find_device() -> Device:
             kind="cuda",
             name=properties.name,
             memory_gib=round(properties.total_memory / 2**30, 2),
-            bf16=torch.cuda.is_bf16_supported(),
+            # emulated it is slower than fp32
+            bf16=torch.cuda.is_bf16_supported(including_emulation=False),
         )
     if torch.backends.mps.is_available():
-        return Device(kind="mps", name="Apple GPU")
-    return Device(kind="cpu", name=platform.machine())
+        # shared with the system: what Metal recommends as the most
+        most = round(torch.mps.recommended_max_memory() / 2**30, 2)
+        return Device(kind="mps", name="Apple GPU", memory_gib=most)
+    return Device(kind="cpu", name=platform.machine(), memory_gib=host_memory_gib())
+
+
+def host_memory_gib(root: Path = Path("/")) -> float | None:
+    """The host's memory in GiB, or what its cgroup allows; None where neither can be told.
+
+    Args:
+        root: above ``proc`` and ``sys``.
+    """
+    # Windows has no sysconf
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return None
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *_cgroup_limits(root)]
+    return round(min(found) / 2**30, 2)
+
+
+def _cgroup_limits(root: Path) -> list[int]:
+    """Limits of this process' cgroup and those above it, in bytes: version 2, then version 1."""
+    own = root / "proc/self/cgroup"
+    if not own.is_file():
+        return []
+    limits: list[int] = []
+    for line in own.read_text("utf-8").splitlines():
+        _, controllers, place = line.split(":", 2)
+        if controllers not in {"", "memory"}:
+            continue
+        top = root / ("sys/fs/cgroup/memory" if controllers else "sys/fs/cgroup")
+        name = "memory.limit_in_bytes" if controllers else "memory.max"
+        folder = top / place.lstrip("/")
+        # inside a container the path may be the host's, and only the top is there
+        for one in (folder, *folder.parents):
+            if one == top.parent:
+                break
+            if (one / name).is_file():
+                told = (one / name).read_text("utf-8").strip()
+                limits += [int(told)] if told.isdigit() else []
+    return limits
 
 
 def hardware(device: Device) -> dict[str, str | int | float | None]:

@@ -10,7 +10,7 @@ from ingest.errors import UserError
 from ingest.files import sha256_file
 from ingest.settings import Settings
 
-_SMALL = 50_000_000  # parameters
+SMALL = 50_000_000  # parameters
 _TEXTS = ["*.json", "*.jinja", "*.model", "*.txt"]
 _VOCABULARIES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken")
 _WANTED = [*_TEXTS, "*.safetensors"]
@@ -118,7 +118,7 @@ def _settle_threads(model: Any) -> None:
     """
     import torch
 
-    if model.num_parameters() < _SMALL and not torch.cuda.is_available():
+    if model.num_parameters() < SMALL and not torch.cuda.is_available():
         torch.set_num_threads(1)
 
 

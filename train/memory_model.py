@@ -10,7 +10,7 @@ from torch import nn
 
 from train.memory_count import LiveBytes
 from train.memory_quant import quantise
-from train.memory_setup import ForecastError, StepSetup
+from train.memory_setup import ForecastError, ImpossibleError, StepSetup
 
 _FEWEST_LAYERS = 4
 _LONGEST_PATTERN = 8
@@ -107,13 +107,15 @@ def _adapted(model: Any, setup: StepSetup) -> Any:
         lora_alpha=setup.lora.alpha,
         lora_dropout=setup.lora.dropout,
         target_modules=setup.lora.targets,
+        use_rslora=setup.lora.rslora,
+        use_dora=setup.lora.dora,
         modules_to_save=["embed_tokens", "lm_head"] if setup.train_embeddings else None,
         task_type="CAUSAL_LM",
     )
     try:
         adapted = get_peft_model(model, adapter)
     except NoMatchingPeftModuleError as error:
-        raise ForecastError(
+        raise ImpossibleError(
             f"lora.targets {setup.lora.targets}: this model has no such layer",
             'name its linear layers, or write "all-linear"',
         ) from error

@@ -9,7 +9,11 @@ from train.spec import LoraSpec, Optimiser, Quantization
 
 
 class ForecastError(UserError):
-    """A configuration whose memory cannot be forecast, or that cannot run."""
+    """A configuration whose memory cannot be forecast."""
+
+
+class ImpossibleError(ForecastError):
+    """A configuration that cannot run."""
 
 
 class StepSetup(BaseModel):
@@ -52,16 +56,16 @@ class StepSetup(BaseModel):
         """Refuse what cannot run.
 
         Raises:
-            ForecastError: a combination no trainer of ours can run.
+            ImpossibleError: a combination no trainer of ours can run.
         """
         if self.device != "cuda" and (self.quantization or self.optimiser != "adamw"):
             asked = self.quantization or self.optimiser
-            raise ForecastError(
+            raise ImpossibleError(
                 f"{asked}: bitsandbytes runs on CUDA only, not on {self.device}",
                 "leave quantization out and use adamw, or plan for a CUDA device",
             )
         if self.lora is None and self.quantization:
-            raise ForecastError(
+            raise ImpossibleError(
                 f"{self.quantization}: quantised weights cannot be trained themselves",
                 "train an adapter (lora), or leave quantization out",
             )

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dataset.manifest import DatasetVersion
 from ingest.errors import UserError
 from ingest.files import read_json
+from train.choose import Choice
 from train.device import Device
+from train.lengths import Histogram, LengthUse
 from train.order import step_rows, steps_per_epoch
 from train.rendered import RowsError
 from train.spec import (
@@ -27,10 +29,6 @@ from train.tally import SplitCounts
 
 PLAN = "plan.json"
 _CHECKPOINTS_PER_RUN = 10
-# a configuration that ran on every card it was tried on; what is left open starts from it
-BASELINE_MICRO_BATCH = 2
-BASELINE_ROWS = 16
-BASELINE_LENGTH = 2048
 
 
 class PlanError(UserError):
@@ -74,6 +72,7 @@ class PeakUse(_Value):
     basis: str = Field(description="what the expected error rests on")
     memory_gib: float | None = Field(default=None, description="what the device has, if known")
     fits: bool | None = Field(default=None, description="whether it fits, expected error included")
+    fix: str | None = Field(default=None, description="what would make it fit, if it does not")
 
 
 class Estimate(_Value):
@@ -85,15 +84,6 @@ class Estimate(_Value):
     basis: str = Field(description="what this rests on")
     usd_per_hour: float | None = Field(default=None, description="price of the device, if known")
     cost_usd: float | None = Field(default=None, description="at that price")
-
-
-class LengthUse(_Value):
-    """What a maximum length leaves of the train split."""
-
-    max_length: int = Field(description="tokens per row at most")
-    rows_cut: int = Field(description="rows longer than that")
-    tokens_beyond: int = Field(description="their tokens beyond it")
-    trained_beyond: int = Field(description="trained tokens of rows beyond it, at most lost")
 
 
 class TrainPlan(_Value):
@@ -139,6 +129,8 @@ class TrainPlan(_Value):
     trained_tokens: int = Field(description="tokens among them that count in the loss")
     splits: dict[str, SplitCounts] = Field(description="what became of each split")
     lengths: list[LengthUse] = Field(default=[], description="what other maximum lengths would cut")
+    histogram: Histogram | None = Field(default=None, description="rows by length, uncut")
+    padded_tokens: int = Field(default=0, description="tokens over the whole run, padding counted")
     peak: PeakUse | None = Field(default=None, description="memory, where it can be forecast")
     estimate: Estimate | None = Field(default=None, description="time and cost")
     decisions: list[str] = Field(default=[], description="what was left open, how it was decided")
@@ -154,6 +146,7 @@ def make_plan(
     run_dir: Path,
     base: BaseUse,
     splits: Mapping[str, SplitCounts],
+    choice: Choice,
 ) -> TrainPlan:
     """Resolve every number of a run. Touches no disk, network or clock.
 
@@ -166,6 +159,7 @@ def make_plan(
         run_dir: the run's folder.
         base: the resolved base model.
         splits: counts by split, with ``train``.
+        choice: what was decided of what the spec leaves open.
 
     Raises:
         RowsError: no row is left to train on.
@@ -176,16 +170,12 @@ def make_plan(
             f"{version.name}: no row is left to train on ({reasons or 'the split is empty'})",
             "raise max_length, or choose another base model or dataset version",
         )
-    micro_batch, grad_accumulation = split_batch(spec)
+    setup, grad_accumulation = choice.setup, choice.grad_accumulation
+    micro_batch = setup.micro_batch
     per_epoch = steps_per_epoch(len(lengths), micro_batch, grad_accumulation)
     steps = spec.max_steps or math.ceil(spec.epochs * per_epoch)
-    rows = step_rows(
-        [tokens for tokens, _ in lengths],
-        micro_batch,
-        grad_accumulation,
-        spec.seed,
-        steps,
-    )
+    sizes = [tokens for tokens, _ in lengths]
+    rows = list(step_rows(sizes, micro_batch, grad_accumulation, spec.seed, steps))
     seen = [lengths[row] for batch in rows for row in batch]
     held_out = splits.get("validation")
     return TrainPlan(
@@ -196,17 +186,16 @@ def make_plan(
         method=spec.method,
         lora=spec.lora,
         dpo=spec.dpo,
-        quantization=None if spec.quantization in {"none", "auto"} else spec.quantization,
+        quantization=setup.quantization,
         optimiser=spec.optimiser,
         packing=bool(spec.packing),
         allow_shorter=spec.allow_shorter,
         device=device,
-        precision="bf16" if device.kind == "cuda" and device.bf16 else "fp32",
-        # on the CPU memory is plenty and time is not
-        checkpointing=device.kind != "cpu" if spec.checkpointing is None else spec.checkpointing,
+        precision=setup.precision,
+        checkpointing=setup.checkpointing,
         micro_batch=micro_batch,
         grad_accumulation=grad_accumulation,
-        max_length=spec.max_length or BASELINE_LENGTH,
+        max_length=choice.max_length,
         learning_rate=spec.learning_rate,
         warmup_steps=math.ceil(spec.warmup_ratio * steps),
         epochs=steps / per_epoch,
@@ -222,49 +211,32 @@ def make_plan(
         rows=len(lengths),
         tokens=sum(tokens for tokens, _ in seen),
         trained_tokens=sum(trained for _, trained in seen),
+        padded_tokens=sum(_padded(sizes, step, micro_batch) for step in rows),
         splits=dict(splits),
+        peak=_peak(choice, device),
+        decisions=choice.decisions,
     )
 
 
-def split_batch(spec: TrainSpec, micro_batch: int = BASELINE_MICRO_BATCH) -> tuple[int, int]:
-    """Micro batch and accumulation: the effective batch is the user's, the split is ours.
+def _padded(sizes: Sequence[int], rows: Sequence[int], micro_batch: int) -> int:
+    """Tokens of a step's rows when each micro batch is filled up to its longest row."""
+    passes = (rows[at : at + micro_batch] for at in range(0, len(rows), micro_batch))
+    return sum(len(one) * max(sizes[row] for row in one) for one in passes)
 
-    Args:
-        spec: what is asked.
-        micro_batch: rows per forward pass where the spec leaves it open.
 
-    Raises:
-        PlanError: the three numbers contradict each other.
-    """
-    asked = spec.effective_batch
-    if spec.micro_batch and spec.grad_accumulation:
-        made = spec.micro_batch * spec.grad_accumulation
-        if asked not in {None, made}:
-            raise PlanError(
-                f"effective_batch = {asked}, but micro_batch x grad_accumulation is {made}",
-                "leave one of the three out",
-            )
-        return spec.micro_batch, spec.grad_accumulation
-    if asked is None:
-        if spec.micro_batch:
-            asked = spec.micro_batch * max(1, BASELINE_ROWS // spec.micro_batch)
-        elif spec.grad_accumulation:
-            asked = micro_batch * spec.grad_accumulation
-        else:
-            asked = BASELINE_ROWS
-    fixed = spec.micro_batch or spec.grad_accumulation
-    if fixed and asked % fixed:
-        name = "micro_batch" if spec.micro_batch else "grad_accumulation"
-        raise PlanError(
-            f"effective_batch = {asked} cannot be divided by {name} = {fixed}",
-            f"choose a multiple of {fixed}",
-        )
-    if spec.micro_batch:
-        return spec.micro_batch, asked // spec.micro_batch
-    if spec.grad_accumulation:
-        return asked // spec.grad_accumulation, spec.grad_accumulation
-    divisor = max(n for n in range(1, min(micro_batch, asked) + 1) if asked % n == 0)
-    return divisor, asked // divisor
+def _peak(choice: Choice, device: Device) -> PeakUse | None:
+    made = choice.forecast
+    if made is None:
+        return None
+    return PeakUse(
+        peak_gib=made.peak_gib,
+        parts_gib={part: size / 2**30 for part, size in made.parts.items()},
+        expected_error=made.expected_error,
+        basis=made.basis,
+        memory_gib=device.memory_gib,
+        fits=choice.fits,
+        fix=choice.fix,
+    )
 
 
 def read_plan(file: Path) -> TrainPlan:

@@ -3,6 +3,7 @@
 import re
 import secrets
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,17 @@ from dataset.manifest import DatasetVersion, load_version
 from ingest.errors import SpecError
 from ingest.files import write_json
 from ingest.workspace import Workspace
+from train.device import Device
+from train.estimate import estimate
 from train.launchers.base import Launcher, OnEvent
 from train.launchers.local import LocalLauncher
-from train.plan import BASELINE_LENGTH, PLAN, BaseUse, TrainPlan, make_plan, read_plan
+from train.lengths import ASKED, UNCUT, histogram, length_table
+from train.memory import read_config
+from train.peak import choose_step
+from train.plan import PLAN, BaseUse, TrainPlan, make_plan, read_plan
 from train.policy import Policy
 from train.record import RunRecord, new_record, open_run
+from train.refusals import refuse_impossible
 from train.rendered import RenderedSplit, render_version
 from train.spec import TrainSpec
 
@@ -80,9 +87,22 @@ def plan_run(
     *,
     run_id: str,
     run_dir: Path,
+    device: Device | None = None,
+    memory_gib: float | None = None,
+    usd_per_hour: float | None = None,
     on_event: OnEvent = lambda _: None,
 ) -> tuple[TrainPlan, DatasetVersion]:
     """Resolve everything; writes only the rendered rows, under ``run_dir``.
+
+    Args:
+        spec: what is asked.
+        workspace: holds the dataset version, and earlier runs, whose speed is looked at.
+        run_id: names the run.
+        run_dir: the run's folder.
+        device: where it will run; left out: on this machine's best device.
+        memory_gib: what the device has; left out: as it says itself.
+        usd_per_hour: price of the device, if known.
+        on_event: takes each event.
 
     Raises:
         VerdictError: the base model's chat template cannot be trained exactly.
@@ -92,6 +112,10 @@ def plan_run(
     from train.load import load_tokenizer, resolve_base, weights_sha256
     from train.verdict import check_template
 
+    place = device or find_device()
+    if memory_gib is not None:
+        place = place.model_copy(update={"memory_gib": memory_gib})
+    refuse_impossible(spec, place)
     version = load_version(spec.dataset, workspace)
     version.require_chat()
     path, revision = resolve_base(spec.base_model, spec.base_revision)
@@ -107,39 +131,62 @@ def plan_run(
         template_method=verdict.method,
         stop_tokens=list(verdict.stop_tokens),
     )
+    config = read_config(path)
+    render = partial(
+        _rendered,
+        version,
+        tokenizer=tokenizer,
+        run_dir=run_dir,
+        spec=spec,
+        cache=workspace.rendered,
+        on_event=on_event,
+    )
+    # once without a cut: how long the rows are decides where they are cut
+    whole = {split: render(split, max_length=UNCUT) for split in version.splits}
+    choice = choose_step(spec, place, config, whole, elsewhere=device is not None)
+    asked = sorted({*ASKED, choice.max_length})
+    table = length_table(run_dir / whole["train"].counts.file, asked)
     rendered = {
-        split: _rendered(
-            version,
-            split,
-            tokenizer,
-            run_dir,
-            spec=spec,
-            cache=workspace.rendered,
-            on_event=on_event,
-        )
-        for split in version.splits
+        split: one
+        if _longest(one) <= choice.max_length
+        else render(split, max_length=choice.max_length)
+        for split, one in whole.items()
     }
     plan = make_plan(
         spec,
         version,
         rendered["train"].lengths,
-        find_device(),
+        place,
         run_id=run_id,
         run_dir=run_dir,
         base=base,
         splits={split: one.counts for split, one in rendered.items()},
+        choice=choice,
     )
+    plan = plan.model_copy(
+        update={
+            "lengths": table,
+            "histogram": histogram([tokens for tokens, _ in whole["train"].lengths]),
+        }
+    )
+    made = estimate(plan, config, workspace, here=device is None, usd_per_hour=usd_per_hour)
+    plan = plan.model_copy(update={"estimate": made})
     on_event({"event": "plan", "run": run_id, "rows": plan.rows, "steps": plan.steps,
               "tokens": plan.tokens, "trained_tokens": plan.trained_tokens})  # fmt: skip
     return plan, version
 
 
+def _longest(rendered: RenderedSplit) -> int:
+    return max((tokens for tokens, _ in rendered.lengths), default=0)
+
+
 def _rendered(
     version: DatasetVersion,
     split: str,
+    *,
+    max_length: int,
     tokenizer: Any,
     run_dir: Path,
-    *,
     spec: TrainSpec,
     cache: Path,
     on_event: OnEvent,
@@ -155,7 +202,7 @@ def _rendered(
         split,
         tokenizer,
         run_dir,
-        max_length=spec.max_length or BASELINE_LENGTH,
+        max_length=max_length,
         policy=Policy(spec.train_on, spec.train_reasoning, spec.train_tool_calls),
         cache=cache,
         on_progress=tell,

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,105 +15,13 @@ from serve import terminal
 from serve.commands.forgetting import warn_if_tainted
 from train.launchers.base import OnEvent
 from train.merge import MergeCertificate, merge_run
-from train.plan import TrainPlan
 from train.record import RunRecord, list_runs, open_run
-from train.run import new_run_id, plan_run, start_run
+from train.run import start_run
 from train.spec import TrainSpec, load_train_spec
 
 
 class TrainError(UserError):
     """A run that failed; the record holds the same."""
-
-
-def plan(spec: Path, workspace: Workspace, *, memory_gib: float | None = None) -> dict[str, Any]:
-    """Resolve a run without leaving anything behind.
-
-    Args:
-        spec: a training spec (TOML).
-        workspace: holds the dataset version.
-        memory_gib: what the device has, to say whether the run fits; left out: as it is found.
-    """
-    asked = load_train_spec(spec)
-    warn_if_tainted(load_version(asked.dataset, workspace), workspace)
-    with tempfile.TemporaryDirectory() as scratch:
-        resolved, _ = plan_run(asked, workspace, run_id=new_run_id(), run_dir=Path(scratch))
-    return plan_json(resolved) | _peak(resolved, memory_gib or resolved.device.memory_gib)
-
-
-def _peak(resolved: TrainPlan, memory_gib: float | None) -> dict[str, Any]:
-    """The forecast of the fullest moment, and what would make it fit."""
-    from train.load import quiet
-    from train.memory import forecast, read_config
-    from train.memory_fix import cheapest_fix
-    from train.memory_setup import ForecastError, StepSetup
-
-    quiet()
-    config = read_config(resolved.base.path)
-    setup = StepSetup(
-        lora=resolved.lora,
-        micro_batch=resolved.micro_batch,
-        max_length=resolved.max_length,
-        precision=resolved.precision,
-        checkpointing=resolved.checkpointing,
-        device=resolved.device.kind,
-        accumulates=resolved.grad_accumulation > 1,
-    )
-    try:
-        peak = forecast(config, setup)
-    except ForecastError as error:
-        # the run may do well all the same
-        return {"peak_gib": None, "peak_by_category": None, "peak_note": error.message}
-    told: dict[str, Any] = {
-        "peak_gib": round(peak.peak_gib, 3),
-        "peak_by_category": {part: round(size / 2**30, 4) for part, size in peak.parts.items()},
-        "peak_expected_error": peak.expected_error,
-        "peak_note": peak.basis,
-    }
-    if memory_gib is not None:
-        told |= {"memory_gib": memory_gib, "fits": peak.fits(memory_gib)}
-        if not peak.fits(memory_gib):
-            fix = cheapest_fix(
-                config, setup, memory_gib, grad_accumulation=resolved.grad_accumulation
-            )
-            told["fix"] = fix.change if fix else None
-    return told
-
-
-def plan_json(resolved: TrainPlan) -> dict[str, Any]:
-    """A plan in the shape of ``turnmill plan --json``."""
-    return {
-        "dataset": f"{resolved.dataset.name}@{resolved.dataset.fingerprint}",
-        "base_model": resolved.base.model,
-        "device": resolved.device.kind,
-        "precision": resolved.precision,
-        "quantization": None,
-        "micro_batch": resolved.micro_batch,
-        "grad_accumulation": resolved.grad_accumulation,
-        "max_length": resolved.max_length,
-        "checkpointing": resolved.checkpointing,
-        "learning_rate": resolved.learning_rate,
-        "epochs": resolved.epochs,
-        "steps": resolved.steps,
-        "rows": resolved.rows,
-        "tokens": resolved.tokens,
-        "trained_tokens": resolved.trained_tokens,
-        "splits": {name: counts.model_dump() for name, counts in resolved.splits.items()},
-    }
-
-
-def show_plan(resolved: dict[str, Any]) -> None:
-    """Print a plan."""
-    apart = ("splits", "peak_by_category", "peak_note", "peak_expected_error")
-    shown = {key: value for key, value in resolved.items() if key not in apart}
-    terminal.facts("Plan", {key: f"{v:,}" if isinstance(v, int) and not isinstance(v, bool) else v
-                            for key, v in shown.items()})  # fmt: skip
-    if resolved.get("peak_by_category"):
-        parts = {part: f"{gib:.3f} GiB" for part, gib in resolved["peak_by_category"].items()}
-        terminal.facts("Peak memory", parts)
-        error = resolved["peak_expected_error"]
-        terminal.note(f"expected error {error:.0%}: {resolved['peak_note']}")
-    elif resolved.get("peak_note"):
-        terminal.note(f"memory is not forecast: {resolved['peak_note']}")
 
 
 def train(

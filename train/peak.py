@@ -1,0 +1,90 @@
+"""Peak memory and what fits, for a plan: the decisions of ``train.choose`` on the real forecast."""
+
+import importlib.util
+from collections.abc import Mapping
+from typing import Any
+
+from train.choose import Choice, Forecaster, Rows, choose
+from train.device import Device
+from train.lengths import positions
+from train.memory import Forecast, forecast
+from train.memory_fix import Fix, cheapest_fix
+from train.memory_setup import ForecastError, ImpossibleError, StepSetup
+from train.rendered import RenderedSplit
+from train.spec import TrainSpec
+
+
+def choose_step(
+    spec: TrainSpec,
+    device: Device,
+    config: Mapping[str, Any],
+    uncut: Mapping[str, RenderedSplit],
+    *,
+    elsewhere: bool = False,
+) -> Choice:
+    """Decide what a spec leaves open, with the forecast of the model's real step.
+
+    Must not run beside a live trainer: the trace exchanges functions of torch while it counts.
+
+    Args:
+        spec: what is asked.
+        device: where it will run.
+        config: the content of the base model's ``config.json``.
+        uncut: the splits, rendered without a cut.
+        elsewhere: whether the run is planned for another machine, whose packages are not known.
+
+    Raises:
+        ImpossibleError: the step cannot run.
+    """
+    longest = {
+        split: max((tokens for tokens, _ in one.lengths), default=0) for split, one in uncut.items()
+    }
+    counts = uncut["train"].counts
+    mean = counts.tokens / max(1, counts.rows)
+    rows = Rows(longest["train"], max(longest.values()), mean, positions(config))
+    bitsandbytes = elsewhere or importlib.util.find_spec("bitsandbytes") is not None
+
+    def fix_of(setup: StepSetup, accumulation: int) -> Fix | None:
+        assert device.memory_gib is not None
+        return cheapest_fix(config, setup, device.memory_gib, grad_accumulation=accumulation)
+
+    try:
+        return choose(
+            spec,
+            device,
+            rows,
+            forecast_of=forecaster(config),
+            fix_of=fix_of,
+            bitsandbytes=bitsandbytes,
+        )
+    except ImpossibleError:
+        raise
+    except ForecastError as error:
+        # the run may do well all the same
+        made = choose(spec, device, rows, bitsandbytes=bitsandbytes)
+        return made._replace(
+            decisions=[*made.decisions, f"Memory is not forecast: {error.message}."]
+        )
+
+
+def forecaster(config: Mapping[str, Any]) -> Forecaster:
+    """The forecast of a model, as ``train.choose`` asks for it.
+
+    Args:
+        config: the content of its ``config.json``.
+    """
+    from train.load import quiet
+
+    def forecast_of(setup: StepSetup) -> Forecast:
+        quiet()
+        try:
+            return forecast(config, setup)
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError,
+                ValueError) as error:  # fmt: skip
+            # the model's own code under a trace: it may do what a tensor without memory cannot
+            raise ForecastError(
+                f"a step of {config.get('model_type')} cannot be traced ({type(error).__name__})",
+                "the run may do well all the same",
+            ) from error
+
+    return forecast_of
