@@ -1,14 +1,6 @@
-"""Renders a split of a version to token ids and masks, once for each way of doing it.
+"""Renders a split of a version to token ids and masks, once for each way of doing it."""
 
-What was rendered is kept in the workspace under a key of everything that decides it: the version's
-fingerprint, tokenizer, template, policy and length. A run gets a link to it.
-"""
-
-import hashlib
 import itertools
-import json
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,9 +13,10 @@ import pyarrow.parquet as pq
 from dataset.manifest import DatasetVersion
 from dataset.rows import to_chat
 from ingest.errors import UserError
-from ingest.files import read_json, sha256_file, write_json, write_whole
+from ingest.files import sha256_file, write_whole
 from train.policy import DEFAULT, Policy
-from train.render import Conversation, RenderError, template_sha256
+from train.render import Conversation, RenderError
+from train.render_cache import kept_or_made
 from train.rows import render_rows
 from train.tally import SplitCounts, Tally
 from train.windows import Fitted, fit
@@ -46,10 +39,23 @@ class RowsError(UserError):
 
 
 class RenderedSplit(NamedTuple):
-    """Counts of a split, and ``(tokens, trained tokens)`` of each row in file order."""
+    """What became of a split.
+
+    Attributes:
+        counts: of rows and tokens.
+        lengths: ``(tokens, trained tokens)`` of each row, in file order.
+        sides: of preference pairs, in file order, the tokens of the longer of the two sequences;
+            None: a row is one sequence.
+    """
 
     counts: SplitCounts
     lengths: list[tuple[int, int]]
+    sides: list[int] | None = None
+
+    @property
+    def sizes(self) -> list[int]:
+        """Tokens of each row's longest sequence, in file order."""
+        return [tokens for tokens, _ in self.lengths] if self.sides is None else self.sides
 
 
 def render_version(
@@ -78,65 +84,22 @@ def render_version(
     Raises:
         RowsError: a conversation has no trained token at all.
     """
-    name = f"{split}.parquet"
-    target = run_dir / "rendered" / name
-    kept = None
-    if cache is not None:
-        kept = cache / _key(version, split, tokenizer, max_length, policy)
-        counts = _from_cache(kept, name)
-        if counts is not None:
-            _link(kept / name, target)
-            return RenderedSplit(counts, _lengths(target))
-    tally = Tally()
-    rows = _rendered(version, split, tokenizer, max_length, policy, tally, on_progress)
-    _write(target, rows)
-    if tally.empty:
-        raise RowsError(
-            f"{version.name}, split {split}: {tally.empty} rows have no trained token",
-            "build with the step has-assistant, or look at the train flags and train_on",
-        )
-    counts = tally.counts(f"rendered/{name}", sha256_file(target))
-    if kept is not None:
-        _link(target, kept / name)
-        write_json(kept / f"{name}.json", counts.model_dump(mode="json"))
+
+    def make(target: Path) -> SplitCounts:
+        tally = Tally()
+        rows = _rendered(version, split, tokenizer, max_length, policy, tally, on_progress)
+        _write(target, rows)
+        if tally.empty:
+            raise RowsError(
+                f"{version.name}, split {split}: {tally.empty} rows have no trained token",
+                "build with the step has-assistant, or look at the train flags and train_on",
+            )
+        return tally.counts(f"rendered/{target.name}", sha256_file(target))
+
+    decides = {"format": FORMAT, "max_length": max_length, "policy": policy._asdict()}
+    target = run_dir / "rendered" / f"{split}.parquet"
+    counts = kept_or_made(version, split, tokenizer, target, decides, make=make, cache=cache)
     return RenderedSplit(counts, _lengths(target))
-
-
-def _key(
-    version: DatasetVersion, split: str, tokenizer: Any, max_length: int, policy: Policy
-) -> str:
-    backend = tokenizer.backend_tokenizer.to_str()
-    decides = {
-        "format": FORMAT,
-        "version": version.fingerprint,
-        "split": split,
-        "tokenizer": hashlib.sha256(backend.encode()).hexdigest(),
-        "special": {key: str(value) for key, value in tokenizer.special_tokens_map.items()},
-        "template": template_sha256(tokenizer),
-        "max_length": max_length,
-        "policy": policy._asdict(),
-    }
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _from_cache(folder: Path, name: str) -> SplitCounts | None:
-    told = folder / f"{name}.json"
-    if not told.is_file() or not (folder / name).is_file():
-        return None
-    counts = SplitCounts.model_validate(read_json(told))
-    return counts if sha256_file(folder / name) == counts.sha256 else None
-
-
-def _link(source: Path, target: Path) -> None:
-    """The same file at a second place, without its bytes twice where the disk can."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    part.unlink(missing_ok=True)
-    try:
-        os.link(source, part)
-    except OSError:  # another disk, or one that knows no links
-        shutil.copyfile(source, part)
-    part.replace(target)
 
 
 def _rendered(
