@@ -9,12 +9,13 @@ from collections import Counter
 from typing import Any
 
 import msgspec
+import orjson
 import polars as pl
 import pyarrow as pa
 
 from dataset.manifest import StepReport
 from dataset.pairs import Pair, conversation_of, pairs_of
-from dataset.rows import ROW_SCHEMA, row_digest, to_row
+from dataset.rows import ROW_SCHEMA, chat_message, row_digest, to_row
 from dataset.steps.base import StepResult, keep
 from ingest.message import Conversation, Message
 
@@ -252,6 +253,17 @@ def as_conversations(frame: pl.DataFrame) -> pl.DataFrame:
         for row in frame.to_dicts()
     ]
     return pl.DataFrame(pl.from_arrow(pa.Table.from_pylist(rows, ROW_SCHEMA)))
+
+
+def to_chat_pair(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a version as chat templates take it.
+
+    Returns:
+        ``{"prompt": [...], "chosen": [...], "rejected": [...], "tools": [...] or None}``, messages
+        as :func:`dataset.rows.to_chat` gives them.
+    """
+    sides = {side: [chat_message(_stored(each)) for each in row[side]] for side in SIDES}
+    return {**sides, "tools": orjson.loads(row["tools"]) if row["tools"] else None}
 
 
 def _stored(message: dict[str, Any]) -> dict[str, Any]:

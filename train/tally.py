@@ -44,6 +44,22 @@ class SplitCounts(BaseModel):
     stops_lost: int = Field(default=0, description="turns that lost the token that stops them")
 
 
+def reason_of(error: RenderError) -> str:
+    """The reason under which a refusal is counted."""
+    # the number of the message would make each row a reason of its own
+    return re.sub(r"\d+", "N", error.message)
+
+
+def counted(sums: Counter[str], refused: Counter[str], file: str, sha256: str) -> SplitCounts:
+    """What became of a split, from sums under the names of the fields."""
+    numbers: dict[str, Any] = {
+        name: sums[name]
+        for name, field in SplitCounts.model_fields.items()
+        if field.annotation is int
+    }
+    return SplitCounts(file=file, sha256=sha256, refused=dict(refused), **numbers)
+
+
 class Tally:
     """Counts while rows are made."""
 
@@ -54,8 +70,7 @@ class Tally:
 
     def refuse(self, error: RenderError) -> None:
         """A conversation that cannot be masked."""
-        # the number of the message would make each row a reason of its own
-        self.refused[re.sub(r"\d+", "N", error.message)] += 1
+        self.refused[reason_of(error)] += 1
 
     def take(self, rows: list[Row], fitted: list[Fitted]) -> list[Fitted]:
         """A conversation's rows; returns those with something to train."""
@@ -87,9 +102,4 @@ class Tally:
 
     def counts(self, file: str, sha256: str) -> SplitCounts:
         """Everything counted."""
-        numbers: dict[str, Any] = {
-            name: self._sums[name]
-            for name, field in SplitCounts.model_fields.items()
-            if field.annotation is int
-        }
-        return SplitCounts(file=file, sha256=sha256, refused=dict(self.refused), **numbers)
+        return counted(self._sums, self.refused, file, sha256)
