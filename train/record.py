@@ -9,7 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from ingest.errors import UserError
 from ingest.files import read_json, write_json
 from ingest.workspace import Workspace
+from train.failures import KILLED
 from train.plan import PLAN, TrainPlan
+from train.processes import LOCK, ProcessId, lives, lock
+from train.step_down import StepDown
 
 RECORD = "run.json"
 State = Literal["planned", "running", "interrupted", "failed", "succeeded"]
@@ -33,7 +36,7 @@ class StateChange(_Value):
 class Failure(_Value):
     """Why a run failed, and what to do."""
 
-    kind: str = Field(alias="class", description="disk, memory, data, killed, ...")
+    kind: str = Field(alias="class", description="see train.failures")
     message: str = Field(description="what is wrong and where, one line")
     advice: str = Field(description="what to do about it, one line")
 
@@ -54,6 +57,8 @@ class RunRecord(_Value):
     metrics: dict[str, float] = Field(default={}, description="steps, losses, tokens, seconds")
     artefacts: dict[str, str] = Field(default={}, description="sha256 by path in the run's folder")
     failure: Failure | None = Field(default=None, description="of the last attempt")
+    process: ProcessId | None = Field(default=None, description="that did the last attempt")
+    changes: list[StepDown] = Field(default=[], description="made because memory ran out")
     cost: float | None = Field(default=None, description="US dollars, where a launcher knows it")
 
     @property
@@ -99,10 +104,35 @@ def read_record(run_dir: Path) -> RunRecord:
         raise RunError(f"{file}: {detail}", f"start again from its {PLAN}") from None
 
 
+def settled_record(run_dir: Path) -> RunRecord:
+    """The record in a run's folder; a run whose process is gone without a word has failed.
+
+    Raises:
+        RunError: none, or one that does not parse.
+    """
+    record = read_record(run_dir)
+    if record.state != "running" or record.process is None or lives(record.process):
+        return record
+    # a lock is left only where the run was done on this machine
+    if lives(record.process) is None and not (run_dir / LOCK).exists():
+        return record
+    with lock(run_dir) as held:
+        # another process may have gone on with it meanwhile
+        if held is None or read_record(run_dir) != record:
+            return read_record(run_dir)
+        failure = Failure(
+            kind=KILLED,
+            message=f"{record.run_id}: its process {record.process.pid} is gone, and so is the"
+            " one that watched it",
+            advice=f"turnmill train --resume {record.run_id} goes on from the last checkpoint",
+        )
+        return record.entered("failed", failure=failure).write(run_dir)
+
+
 def list_runs(workspace: Workspace) -> list[RunRecord]:
     """All runs with a record, oldest first."""
     folders = sorted(file.parent for file in workspace.runs.glob(f"*/{RECORD}"))
-    return [read_record(folder) for folder in folders]
+    return [settled_record(folder) for folder in folders]
 
 
 def open_run(ref: str, workspace: Workspace) -> RunRecord:
@@ -119,4 +149,4 @@ def open_run(ref: str, workspace: Workspace) -> RunRecord:
     if len(fitting) != 1:
         found = f"fits {len(fitting)} runs" if fitting else "no such run"
         raise RunError(f"{ref}: {found}", "list them with 'turnmill runs'")
-    return read_record(workspace.runs / fitting[0])
+    return settled_record(workspace.runs / fitting[0])
