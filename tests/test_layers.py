@@ -19,6 +19,8 @@ READS_ENVIRONMENT = {
     "ingest/settings.py",
     # hands a child process what training needs of the environment, no tokens and keys
     "train/launchers/local.py",
+    # what torchrun tells the processes it starts; one card for a process that is alone
+    "train/distributed.py",
 }
 
 

@@ -60,21 +60,28 @@ def room_checked(where: Path) -> Iterator[None]:
         raise
 
 
-def part_folder(checkpoints: Path) -> Path:
-    """An empty hidden folder to write the next checkpoint into."""
+def part_folder(checkpoints: Path, *, empty: bool = True) -> Path:
+    """The hidden folder to write the next checkpoint into.
+
+    Args:
+        checkpoints: holds the run's checkpoints.
+        empty: whether to make it anew; of several processes one does.
+    """
     part = checkpoints / _PART
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    if empty:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
     return part
 
 
 def seal(written: Path, checkpoints: Path, progress: Progress, keep: int) -> Path:
     """Flush and name a written checkpoint, then delete all but the newest ``keep``."""
     files = {}
-    for file in sorted(written.iterdir()):
+    # sharded weights lie in folders
+    for file in sorted(file for file in written.rglob("*") if file.is_file()):
         with file.open("rb") as opened:
             os.fsync(opened.fileno())
-        files[file.name] = sha256_file(file)
+        files[file.relative_to(written).as_posix()] = sha256_file(file)
     write_json(written / SEAL, {**progress._asdict(), "files": files})
     final = checkpoints / f"checkpoint-{progress.step}"
     shutil.rmtree(final, ignore_errors=True)

@@ -13,6 +13,7 @@ from transformers import Trainer as TransformersTrainer
 
 from ingest.errors import UserError
 from train.checkpoints import Progress, part_folder, room_checked, seal
+from train.distributed import dealt, summed
 from train.order import epoch_order
 from train.plan import TrainPlan
 
@@ -26,8 +27,11 @@ class DivergedError(UserError):
 class LengthOrder(Sampler[int]):
     """Rows in the order of ``train.order``, which a resumed run repeats."""
 
-    def __init__(self, lengths: Sequence[int], micro_batch: int, seed: int) -> None:
+    def __init__(
+        self, lengths: Sequence[int], micro_batch: int, seed: int, processes: int = 1
+    ) -> None:
         self.lengths = lengths
+        self.processes = processes
         self.micro_batch = micro_batch
         self.seed = seed
         self.epoch = 0
@@ -37,10 +41,11 @@ class LengthOrder(Sampler[int]):
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        return iter(epoch_order(self.lengths, self.micro_batch, self.seed, self.epoch))
+        order = epoch_order(self.lengths, self.micro_batch, self.seed, self.epoch)
+        return dealt(order, self.micro_batch, self.processes)
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return sum(1 for _ in dealt(self.lengths, self.micro_batch, self.processes))
 
 
 class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ships no types
@@ -63,7 +68,10 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows = self.train_dataset if train_dataset is None else train_dataset
-        return LengthOrder(self.lengths_of(rows), self.plan.micro_batch, self.plan.seed)
+        # with several processes the silent row comes last, and is none of the order
+        lengths = self.lengths_of(rows)[: self.plan.rows]
+        processes = self.args.world_size
+        return LengthOrder(lengths, self.plan.micro_batch, self.plan.seed, processes)
 
     def lengths_of(self, rows: hf_datasets.Dataset) -> list[int]:
         """Tokens by which rows are put in order."""
@@ -80,17 +88,21 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """One forward and backward pass; counts what it was given."""
         started = time.monotonic()
-        tokens, trained = self.tokens_of(inputs)
         loss = super().training_step(model, inputs, *args, **kwargs)
-        if not math.isfinite(loss.item()):
+        value = loss.item()
+        # summed, so that all processes know and none waits for one that has given up
+        tokens, trained, lost = summed(
+            self.accelerator, *self.tokens_of(inputs), 0 if math.isfinite(value) else 1
+        )
+        if lost:
             raise DivergedError(
-                f"step {self.state.global_step + 1}: the loss is {loss.item()}",
+                f"step {self.state.global_step + 1}: the loss is {value}",
                 "start again with a lower learning_rate",
             )
         self.progress = Progress(
             self.state.global_step + 1,
-            self.progress.tokens + tokens,
-            self.progress.trained_tokens + trained,
+            self.progress.tokens + int(tokens),
+            self.progress.trained_tokens + int(trained),
             self.progress.seconds + time.monotonic() - started,
         )
         return loss
@@ -99,14 +111,18 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
         return str(self.part or self.args.output_dir)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        checkpoints = Path(self.args.output_dir)
+        # each process writes the state of its random numbers, the first all else
+        checkpoints, speaks = Path(self.args.output_dir), self.args.process_index == 0
         with room_checked(checkpoints):
-            self.part = part_folder(checkpoints)
+            self.part = part_folder(checkpoints, empty=speaks)
+            self.accelerator.wait_for_everyone()
             super()._save_checkpoint(model, trial)
-            (written,) = self.part.iterdir()
+            self.accelerator.wait_for_everyone()
+            if speaks:
+                (written,) = self.part.iterdir()
+                (written / "README.md").unlink(missing_ok=True)
+                seal(written, checkpoints, self.progress, self.plan.keep_checkpoints)
             self.part = None
-            (written / "README.md").unlink(missing_ok=True)
-            seal(written, checkpoints, self.progress, self.plan.keep_checkpoints)
         self.emit({"event": "checkpoint", "step": self.progress.step})
 
 
@@ -120,7 +136,8 @@ class Reporter(TrainerCallback):  # type: ignore[misc] # transformers ships no t
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:  # noqa: ARG002
         """Save and stop where a person has asked for it."""
-        if self.stop():
+        (asked,) = summed(self.trainer.accelerator, 1 if self.stop() else 0)
+        if asked:
             control.should_save = True
             control.should_training_stop = True
         return control

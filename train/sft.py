@@ -21,6 +21,19 @@ from dataset.manifest import open_version
 from ingest.errors import UserError
 from ingest.files import sha256_file
 from train.checkpoints import DiskError, Progress, latest, room_checked
+from train.distributed import (
+    World,
+    end_with_parent,
+    failure_told,
+    forget_failures,
+    gathered_weights,
+    is_lost_peer,
+    one_card,
+    peer_failure,
+    require_room,
+    with_silent_row,
+    world,
+)
 from train.plan import PlanError, TrainPlan, read_plan
 from train.record import RECORD, Failure, RunRecord, State, new_record, read_record
 
@@ -67,12 +80,18 @@ def main(arguments: list[str]) -> int:
     # libraries may print: only events go to the real stdout
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
+    here = world()
+    if here.size == 1:
+        one_card(os.environ)
+    else:
+        end_with_parent()
+    files = [out] if here.speaks else []
     try:
         plan = read_plan(Path(arguments[0]))
         with (plan.run_dir / METRICS).open("ab", buffering=0) as log:
-            return _run_told(plan, _emitter(out, log))
+            return _run_told(plan, _emitter(*files, *([log] if here.speaks else [])))
     except UserError as error:
-        _emitter(out)({"event": "error", "message": error.message, "hint": error.hint})
+        _emitter(*files)({"event": "error", "message": error.message, "hint": error.hint})
         return 2
 
 
@@ -94,11 +113,15 @@ def _run_told(plan: TrainPlan, emit: Emit) -> int:
         emit({"event": "error", "class": record.failure.kind, **told})
     else:
         emit({"event": record.state, "run": plan.run_id, "metrics": record.metrics})
-    return {"succeeded": 0, "interrupted": 130}.get(record.state, 2)
+    # torchrun ends all processes once one has not ended well: only the first may say "interrupted"
+    interrupted = 130 if world().speaks else 0
+    return {"succeeded": 0, "interrupted": interrupted}.get(record.state, 2)
 
 
 def run(plan: TrainPlan, emit: Emit, stop: Callable[[], bool]) -> RunRecord:
     """Train as planned, from the last whole checkpoint if there is one.
+
+    Where this is one of several processes, the first of them writes the record.
 
     Args:
         plan: lies as ``plan.json`` in its own ``run_dir``.
@@ -110,33 +133,50 @@ def run(plan: TrainPlan, emit: Emit, stop: Callable[[], bool]) -> RunRecord:
     """
     from train.device import find_device, hardware, packages
 
-    folder = plan.run_dir
+    folder, here = plan.run_dir, world()
     record = read_record(folder) if (folder / RECORD).exists() else new_record(plan)
     if record.state == "succeeded":
         return record
     device = find_device()
-    record = record.entered(
-        "running", hardware=hardware(device), packages=packages(), failure=None
-    ).write(folder)
+    record = record.entered("running", hardware=hardware(device), packages=packages(), failure=None)
+    if here.speaks:
+        forget_failures(folder)
+        record.write(folder)
     try:
+        require_room(plan, here.size)
         check_unchanged(plan, device.kind)
         with room_checked(folder):
             finished, metrics, artefacts = _trained(plan, emit, stop)
     except KeyboardInterrupt:
+        if not here.speaks:
+            raise
         return record.entered("interrupted").write(folder)
     except UserError as error:
         failure = Failure(kind=_kind(error), message=error.message, advice=error.hint)
-        return record.entered("failed", failure=failure).write(folder)
+        return _failed(record, failure, folder, here)
     except MemoryError:
         failure = Failure(kind="memory", message="out of memory", advice=_LESS_MEMORY)
-        return record.entered("failed", failure=failure).write(folder)
+        return _failed(record, failure, folder, here)
     except BaseException as error:
+        if here.size > 1 and is_lost_peer(error):
+            failed = record.entered("failed", failure=peer_failure(folder, plan.run_id))
+            return failed.write(folder) if here.speaks else failed
         # a bug of ours: the record must not say "running" for ever
         failure = Failure(kind="bug", message=type(error).__name__, advice="see the traceback")
-        record.entered("failed", failure=failure).write(folder)
+        _failed(record, failure, folder, here)
         raise
     state: State = "succeeded" if finished else "interrupted"
-    return record.entered(state, metrics=metrics, artefacts=artefacts).write(folder)
+    record = record.entered(state, metrics=metrics, artefacts=artefacts)
+    return record.write(folder) if here.speaks else record
+
+
+def _failed(record: RunRecord, failure: Failure, folder: Path, here: World) -> RunRecord:
+    """The record of a failed run, written; a process that does not write it leaves word."""
+    failed = record.entered("failed", failure=failure)
+    if here.speaks:
+        return failed.write(folder)
+    failure_told(folder, failure)
+    return failed
 
 
 _LESS_MEMORY = "halve micro_batch and double grad_accumulation, or set checkpointing = true"
@@ -199,7 +239,7 @@ def _trained(
         plan,
         load_model(base, dtype=dtype),
         load_tokenizer(base),
-        load_rows(plan.run_dir / plan.splits["train"].file),
+        with_silent_row(load_rows(plan.run_dir / plan.splits["train"].file), world().size),
         emit=emit,
         progress=progress,
         stop=stop,
@@ -221,7 +261,7 @@ def _trained(
         return False, metrics, {}
     if held_out is not None:
         metrics["eval_loss"] = _judged(trainer, held_out, done.step, emit)
-    return True, metrics, _save_adapter(trainer.model, plan.run_dir)
+    return True, metrics, _save_adapter(trainer, plan.run_dir)
 
 
 def _judged(trainer: Any, held_out: Any, step: int, emit: Emit) -> float:
@@ -230,10 +270,13 @@ def _judged(trainer: Any, held_out: Any, step: int, emit: Emit) -> float:
     return float(loss)
 
 
-def _save_adapter(model: Any, run_dir: Path) -> dict[str, str]:
+def _save_adapter(trainer: Any, run_dir: Path) -> dict[str, str]:
+    weights = gathered_weights(trainer)
+    if not world().speaks:
+        return {}
     part, final = run_dir / f".{ADAPTER}.part", run_dir / ADAPTER
     shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(part)
+    trainer.model.save_pretrained(part, state_dict=weights)
     (part / "README.md").unlink(missing_ok=True)
     shutil.rmtree(final, ignore_errors=True)
     part.rename(final)

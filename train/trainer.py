@@ -13,6 +13,7 @@ from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
 
 from train.checkpoints import Progress
+from train.distributed import dealt, passes_each, summed, with_silent_row, world
 from train.plan import TrainPlan
 from train.run_trainer import Emit, Reporter, RunTrainer
 
@@ -36,9 +37,10 @@ class Trainer(RunTrainer, SFTTrainer):  # type: ignore[misc] # trl ships no type
 
     def tokens_of(self, inputs: dict[str, Any]) -> tuple[int, int]:
         """Tokens of a batch, padding not counted, and trained tokens among them."""
-        # the first token of a row is never predicted
+        # the first token of a row is never predicted, and the silent row has no other
         trained = int((inputs["labels"][:, 1:] != -100).sum())
-        return int(inputs["attention_mask"].sum()), trained
+        lengths = inputs["attention_mask"].sum(1)
+        return int(lengths[lengths > 1].sum()), trained
 
     def held_out_loss(self, rows: hf_datasets.Dataset) -> tuple[float, int]:
         """Mean negative log-likelihood (nats) over the trained tokens, and their number.
@@ -48,9 +50,13 @@ class Trainer(RunTrainer, SFTTrainer):  # type: ignore[misc] # trl ships no type
         self.model.eval()
         total, count = 0.0, 0
         one = torch.tensor(1, device=self.args.device)
+        micro_batch, processes = self.plan.micro_batch, self.args.world_size
         order = sorted(range(len(rows)), key=lambda row: -len(rows[row]["input_ids"]))
-        for at in range(0, len(order), self.plan.micro_batch):
-            batch = [rows[row] for row in order[at : at + self.plan.micro_batch]]
+        order = list(dealt(order, micro_batch, processes))
+        rows = with_silent_row(rows, processes)
+        # the last batch of a single process may be short, those of several are whole
+        for at in range(self.args.process_index * micro_batch, len(order), micro_batch * processes):
+            batch = [rows[row] for row in order[at : at + micro_batch]]
             inputs = self._prepare_inputs(self.data_collator(batch))
             with torch.no_grad(), self.compute_loss_context_manager():
                 # divided by one: the sum
@@ -58,7 +64,9 @@ class Trainer(RunTrainer, SFTTrainer):  # type: ignore[misc] # trl ships no type
             count += int((inputs["labels"][:, 1:] != -100).sum())
         self.model.train()
         self._metrics["eval"].clear()
-        return total / count, count
+        # compute_loss takes it that gradients will be averaged, and makes up for that
+        total, counted = summed(self.accelerator, total / processes, count)
+        return total / counted, int(counted)
 
 
 def build_trainer(
@@ -76,7 +84,7 @@ def build_trainer(
         output_dir=str(plan.run_dir / "checkpoints"),
         max_steps=plan.steps,
         per_device_train_batch_size=plan.micro_batch,
-        gradient_accumulation_steps=plan.grad_accumulation,
+        gradient_accumulation_steps=passes_each(plan, world().size),
         learning_rate=plan.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=plan.warmup_steps,
@@ -96,6 +104,8 @@ def build_trainer(
         eval_strategy="no",
         seed=plan.seed,
         data_seed=plan.seed,
+        # every weight that is trained is used in every pass, the silent row's too
+        ddp_find_unused_parameters=False,
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=plan.device.kind == "cuda",
