@@ -87,7 +87,7 @@ def overview(plan: TrainPlan) -> dict[str, str]:
     shown: dict[str, str | None] = {
         "trains": method_text(plan),
         "base": f"{plan.base.model}, held in {numbers[plan.quantization]}",
-        "device": plan.device.name if plan.device.kind != "cpu" else f"CPU ({plan.device.name})",
+        "device": _devices(plan),
         "rows": f"{plan.rows:,}, up to {plan.max_length:,} tokens each",
         "batch": f"{batch} rows a step, as {_passes(plan)}",
         "steps": f"{plan.steps:,}, {_times(plan.epochs)} over the rows",
@@ -171,10 +171,18 @@ def explained(plan: TrainPlan) -> list[tuple[str, str]]:
     return told
 
 
+def _devices(plan: TrainPlan) -> str:
+    if plan.device.kind == "cpu":
+        shared = f", {plan.processes} processes" if plan.processes > 1 else ""
+        return f"CPU ({plan.device.name}){shared}"
+    return f"{plan.processes} x {plan.device.name}" if plan.processes > 1 else plan.device.name
+
+
 def _passes(plan: TrainPlan) -> str:
     if plan.grad_accumulation == 1:
         return "one pass"
-    return f"{plan.grad_accumulation} passes of {plan.micro_batch}"
+    shared = f", shared among {plan.processes}" if plan.processes > 1 else ""
+    return f"{plan.grad_accumulation} passes of {plan.micro_batch}{shared}"
 
 
 def _times(epochs: float) -> str:

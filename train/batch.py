@@ -15,9 +15,20 @@ def split_batch(spec: TrainSpec, micro_batch: int = BASELINE_MICRO_BATCH) -> tup
         micro_batch: rows per forward pass where the spec leaves it open.
 
     Raises:
-        SpecError: the three numbers contradict each other.
+        SpecError: the numbers contradict each other, or the passes cannot be shared out among the
+            processes.
     """
-    asked = spec.effective_batch
+    split = _split(spec, micro_batch)
+    if split[1] % spec.processes:
+        raise SpecError(
+            f"a step of {split[1]} passes cannot be shared out among processes = {spec.processes}",
+            f"choose an effective_batch that micro_batch x {spec.processes} divides",
+        )
+    return split
+
+
+def _split(spec: TrainSpec, micro_batch: int) -> tuple[int, int]:
+    asked, processes = spec.effective_batch, spec.processes
     if spec.micro_batch and spec.grad_accumulation:
         made = spec.micro_batch * spec.grad_accumulation
         if asked not in {None, made}:
@@ -28,11 +39,11 @@ def split_batch(spec: TrainSpec, micro_batch: int = BASELINE_MICRO_BATCH) -> tup
         return spec.micro_batch, spec.grad_accumulation
     if asked is None:
         if spec.micro_batch:
-            asked = spec.micro_batch * max(1, BASELINE_ROWS // spec.micro_batch)
+            asked = spec.micro_batch * _up(max(1, BASELINE_ROWS // spec.micro_batch), processes)
         elif spec.grad_accumulation:
             asked = micro_batch * spec.grad_accumulation
         else:
-            asked = BASELINE_ROWS
+            asked = _up(BASELINE_ROWS, processes)
     fixed = spec.micro_batch or spec.grad_accumulation
     if fixed and asked % fixed:
         name = "micro_batch" if spec.micro_batch else "grad_accumulation"
@@ -44,5 +55,12 @@ def split_batch(spec: TrainSpec, micro_batch: int = BASELINE_MICRO_BATCH) -> tup
         return spec.micro_batch, asked // spec.micro_batch
     if spec.grad_accumulation:
         return asked // spec.grad_accumulation, spec.grad_accumulation
-    divisor = max(n for n in range(1, min(micro_batch, asked) + 1) if asked % n == 0)
+    # what does not divide is refused by the caller
+    share = max(1, asked // processes)
+    divisor = max(n for n in range(1, min(micro_batch, share) + 1) if share % n == 0)
     return divisor, asked // divisor
+
+
+def _up(number: int, processes: int) -> int:
+    """The next multiple of the number of processes."""
+    return -(-number // processes) * processes

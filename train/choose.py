@@ -154,7 +154,7 @@ class _Chooser:
             else spec.checkpointing,
             optimiser=spec.optimiser,
             device=device.kind,
-            accumulates=accumulation > 1,
+            accumulates=accumulation > spec.processes,
         )
 
     def choice(self) -> Choice:
@@ -194,7 +194,8 @@ class _Chooser:
 
     def _with(self, **changes: Any) -> StepSetup:
         if "micro_batch" in changes:
-            changes["accumulates"] = self.batch > changes["micro_batch"]
+            passes = self.batch // changes["micro_batch"]
+            changes["accumulates"] = passes > self.spec.processes
         return StepSetup.model_validate({**self.setup.model_dump(), **changes})
 
     def _forecast(self, setup: StepSetup) -> Forecast:

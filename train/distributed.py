@@ -9,7 +9,7 @@ trained token takes the free place, which adds nothing to a loss that is a mean 
 import os
 import threading
 import time
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +50,11 @@ def world() -> World:
     """What ``torchrun`` or ``accelerate launch`` said when it started this process."""
     # the protocol of those programs, not a setting of ours
     return World(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+
+
+def visible_cards() -> str:
+    """The cards that this process may see, as ``CUDA_VISIBLE_DEVICES`` has it."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "0")
 
 
 def torchrun_line(plan: TrainPlan, processes: int) -> list[str]:
@@ -107,18 +112,15 @@ def require_room(plan: TrainPlan, size: int) -> None:
             )
 
 
-def one_card(environment: MutableMapping[str, str]) -> None:
+def one_card() -> None:
     """Let a process that is alone see one card only: the first of those it would see.
 
     With several, transformers would wrap the model in ``nn.DataParallel``. To be called before
     torch looks for cards.
-
-    Args:
-        environment: of the process, changed in place.
     """
-    visible = environment.get("CUDA_VISIBLE_DEVICES", "0")
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
     # an empty list means none, and so it stays
-    environment["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
 
 
 def dealt(order: Sequence[int], micro_batch: int, size: int) -> Iterator[int]:

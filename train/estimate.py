@@ -130,7 +130,7 @@ def estimate(
         config: the content of the base model's ``config.json``.
         workspace: whose finished runs are looked at.
         here: whether the device is this machine's, so that its rate can be measured.
-        usd_per_hour: price of the device, if known.
+        usd_per_hour: price of one device, if known.
 
     Returns:
         None where there is nothing that a number could rest on.
@@ -138,7 +138,7 @@ def estimate(
     made = _from_runs(plan, workspace) or _from_arithmetic(plan, config, here=here)
     if made is None or usd_per_hour is None:
         return made
-    cost = made.seconds / 3600 * usd_per_hour
+    cost = made.seconds / 3600 * usd_per_hour * plan.processes
     return made.model_copy(update={"usd_per_hour": usd_per_hour, "cost_usd": round(cost, 4)})
 
 
@@ -179,7 +179,7 @@ def _alike(done: TrainPlan, plan: TrainPlan) -> bool:
     def key(one: TrainPlan) -> tuple[Any, ...]:
         return (
             one.base.weights, one.kind, one.method, one.lora.r, one.quantization, one.precision,
-            one.checkpointing, one.packing, one.device.kind,
+            one.checkpointing, one.packing, one.processes, one.device.kind,
             known_card(one.device.name) or one.device.name,
         )  # fmt: skip
 
@@ -200,9 +200,11 @@ def _from_arithmetic(plan: TrainPlan, config: Mapping[str, Any], *, here: bool) 
         basis = f"{rate / 1e9:,.0f} GFLOP/s measured here on one large product"
     else:
         return None
-    passes = plan.steps * plan.grad_accumulation
+    # sums of adapters' gradients are small: nothing is counted for their exchange
+    rate *= plan.processes
+    passes = plan.steps * plan.grad_accumulation / plan.processes
     longest = min(plan.max_length, plan.histogram.edges[-1] if plan.histogram else plan.max_length)
-    mean = plan.padded_tokens / max(1, passes * plan.micro_batch)
+    mean = plan.padded_tokens / max(1, plan.steps * plan.grad_accumulation * plan.micro_batch)
 
     def seconds(share: float, layer_s: float, length: float) -> float:
         flops = plan.padded_tokens * counted.step_flops(plan, length)

@@ -108,7 +108,8 @@ class TrainPlan(_Value):
     precision: Literal["fp32", "bf16"] = Field(description="of the weights and the arithmetic")
     checkpointing: bool = Field(description="recompute activations to save memory")
     micro_batch: int = Field(description="rows per forward pass")
-    grad_accumulation: int = Field(description="forward passes per step")
+    grad_accumulation: int = Field(description="forward passes per step, of all processes")
+    processes: int = Field(default=1, description="GPUs of one machine that share them out")
     max_length: int = Field(description="tokens per row at most")
     learning_rate: float = Field(description="highest rate; falls to zero along a cosine")
     warmup_steps: int = Field(description="steps until the highest rate")
@@ -195,6 +196,7 @@ def make_plan(
         checkpointing=setup.checkpointing,
         micro_batch=micro_batch,
         grad_accumulation=grad_accumulation,
+        processes=spec.processes,
         max_length=choice.max_length,
         learning_rate=spec.learning_rate,
         warmup_steps=math.ceil(spec.warmup_ratio * steps),

@@ -11,7 +11,7 @@ def refuse_impossible(spec: TrainSpec, device: Device) -> None:
 
     Raises:
         SpecError: bitsandbytes off CUDA; all weights trained while they are quantised; numbers of
-            the batch that contradict each other.
+            the batch that contradict each other; several processes on an Apple GPU.
     """
     asked = [
         f'{name} = "{value}"'
@@ -28,5 +28,9 @@ def refuse_impossible(spec: TrainSpec, device: Device) -> None:
             f'method = "full" with quantization = "{spec.quantization}": quantised weights cannot'
             " be trained themselves",
             'train an adapter (method = "lora"), or leave quantization out',
+        )
+    if spec.processes > 1 and device.kind == "mps":
+        raise SpecError(
+            f"processes = {spec.processes}: there is one Apple GPU", "leave processes out"
         )
     split_batch(spec)

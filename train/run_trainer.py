@@ -16,8 +16,7 @@ from train.checkpoints import Progress, part_folder, room_checked, seal
 from train.distributed import dealt, summed
 from train.order import epoch_order
 from train.plan import TrainPlan
-
-Emit = Callable[[dict[str, Any]], None]
+from train.pulse import Emit, Pulse
 
 
 class DivergedError(UserError):
@@ -54,9 +53,15 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
     def __init__(self, plan: TrainPlan, emit: Emit, progress: Progress, **kwargs: Any) -> None:
         self.plan = plan
         self.emit = emit
+        self.pulse = Pulse(emit)
+        # a run that steps down goes on in the order of its plan
+        self.order_micro_batch = plan.micro_batch
         self.progress = progress
         self.part: Path | None = None  # where a checkpoint is being written
         super().__init__(**kwargs)
+        if self.accelerator.ddp_handler is not None:
+            # else the gradients of all that is trained would be held twice
+            self.accelerator.ddp_handler.gradient_as_bucket_view = True
         # stdout belongs to our events
         self.remove_callback(PrinterCallback)
 

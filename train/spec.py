@@ -83,6 +83,9 @@ class TrainSpec(_Value):
     grad_accumulation: int | None = Field(
         default=None, ge=1, description="forward passes per step; left out: from the two above"
     )
+    processes: int = Field(
+        default=1, ge=1, le=64, description="GPUs of one machine that share the rows of each step"
+    )
     max_length: int | None = Field(
         default=None,
         ge=8,

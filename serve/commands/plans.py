@@ -59,6 +59,7 @@ def plan_json(resolved: TrainPlan) -> dict[str, Any]:
         "optimiser": resolved.optimiser,
         "micro_batch": resolved.micro_batch,
         "grad_accumulation": resolved.grad_accumulation,
+        "processes": resolved.processes,
         "max_length": resolved.max_length,
         "checkpointing": resolved.checkpointing,
         "learning_rate": resolved.learning_rate,
