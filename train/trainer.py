@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
 
 from train.checkpoints import Progress
-from train.distributed import dealt, passes_each, summed, with_silent_row, world
+from train.distributed import dealt, summed, with_silent_row
 from train.plan import TrainPlan
+from train.run_settings import lora_config, run_settings
 from train.run_trainer import Emit, Reporter, RunTrainer
 
 
@@ -81,34 +81,7 @@ def build_trainer(
 ) -> Trainer:
     """A trainer that does what the plan says and nothing else."""
     settings = SFTConfig(
-        output_dir=str(plan.run_dir / "checkpoints"),
-        max_steps=plan.steps,
-        per_device_train_batch_size=plan.micro_batch,
-        gradient_accumulation_steps=passes_each(plan, world().size),
-        learning_rate=plan.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=plan.warmup_steps,
-        # the name since transformers 5.20-odd; TRL still sets the old one by default
-        activation_checkpointing=plan.checkpointing,
-        gradient_checkpointing=None,
-        bf16=plan.precision == "bf16",
-        use_cpu=plan.device.kind == "cpu",
-        # rows arrive as tokens, cut and masked by train.render
-        dataset_kwargs={"skip_prepare_dataset": True},
-        max_length=None,
-        packing=False,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        save_strategy="steps",
-        save_steps=plan.save_every_steps,
-        eval_strategy="no",
-        seed=plan.seed,
-        data_seed=plan.seed,
-        # every weight that is trained is used in every pass, the silent row's too
-        ddp_find_unused_parameters=False,
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=plan.device.kind == "cuda",
+        **run_settings(plan), dataset_kwargs={"skip_prepare_dataset": True}, packing=False
     )
     trainer = Trainer(
         plan,
@@ -118,13 +91,7 @@ def build_trainer(
         args=settings,
         train_dataset=rows,
         processing_class=tokenizer,
-        peft_config=LoraConfig(
-            r=plan.lora.r,
-            lora_alpha=plan.lora.alpha,
-            lora_dropout=plan.lora.dropout,
-            target_modules=plan.lora.targets,
-            task_type="CAUSAL_LM",
-        ),
+        peft_config=lora_config(plan),
     )
     trainer.add_callback(Reporter(trainer, stop))
     return trainer
