@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from transformers import TrainerCallback
 
-from train.pulse import Pulse
 from train.run_trainer import RunTrainer
+from train.step_down import Moment
 
 GIB = 2**30
 # their states are made so that they may leave the device: they never decide whether a step fits
@@ -27,18 +27,17 @@ _PAGED = "paged"
 class BurnIn(TrainerCallback):  # type: ignore[misc] # transformers ships no types
     """Runs the trial once the trainer has made its optimiser and read its checkpoint."""
 
-    def __init__(self, trainer: RunTrainer, pulse: Pulse, on_phase: Any) -> None:
+    def __init__(self, trainer: RunTrainer, at: Moment) -> None:
         self.trainer = trainer
-        self.pulse = pulse
-        self.on_phase = on_phase
+        self.at = at
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Try the heaviest micro batch."""
-        self.on_phase("burn-in")
+        self.at.during = "burn-in"
         plan = self.trainer.plan
         forecast = plan.peak.peak_gib if plan.peak else None
-        self.pulse.emit({"event": "burn_in", **burn_in(self.trainer), "forecast_gib": forecast})
-        self.on_phase("training")
+        self.trainer.emit({"event": "burn_in", **burn_in(self.trainer), "forecast_gib": forecast})
+        self.at.during = "training"
 
 
 def burn_in(trainer: RunTrainer) -> dict[str, Any]:

@@ -7,7 +7,7 @@ A checkpoint is written under a hidden name, flushed, listed with its hashes in
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -92,12 +92,20 @@ def seal(written: Path, checkpoints: Path, progress: Progress, keep: int) -> Pat
     return final
 
 
-def latest(checkpoints: Path) -> tuple[Path, Progress] | None:
-    """The newest whole checkpoint and the counts at it."""
+def latest(
+    checkpoints: Path, on_damaged: Callable[[str], None] = lambda _: None
+) -> tuple[Path, Progress] | None:
+    """The newest whole checkpoint and the counts at it.
+
+    Args:
+        checkpoints: holds the run's checkpoints.
+        on_damaged: called with the name of each newer one that is not what was sealed.
+    """
     for folder in reversed(_by_step(checkpoints)):
         progress = _whole(folder)
         if progress is not None:
             return folder, progress
+        on_damaged(folder.name)
     return None
 
 

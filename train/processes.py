@@ -80,6 +80,8 @@ def lock(folder: Path, inherited: int | None = None) -> Iterator[int | None]:
     handle = inherited
     if handle is None:
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    else:
+        os.set_inheritable(handle, False)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

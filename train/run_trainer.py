@@ -27,9 +27,16 @@ class LengthOrder(Sampler[int]):
     """Rows in the order of ``train.order``, which a resumed run repeats."""
 
     def __init__(
-        self, lengths: Sequence[int], micro_batch: int, seed: int, processes: int = 1
+        self,
+        lengths: Sequence[int],
+        micro_batch: int,
+        seed: int,
+        processes: int = 1,
+        pass_rows: int | None = None,
     ) -> None:
         self.lengths = lengths
+        # of one forward pass; fewer than the order was made for where memory ran out
+        self.pass_rows = pass_rows or micro_batch
         self.processes = processes
         self.micro_batch = micro_batch
         self.seed = seed
@@ -41,10 +48,10 @@ class LengthOrder(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         order = epoch_order(self.lengths, self.micro_batch, self.seed, self.epoch)
-        return dealt(order, self.micro_batch, self.processes)
+        return dealt(order, self.pass_rows, self.processes)
 
     def __len__(self) -> int:
-        return sum(1 for _ in dealt(self.lengths, self.micro_batch, self.processes))
+        return sum(1 for _ in dealt(self.lengths, self.pass_rows, self.processes))
 
 
 class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ships no types
@@ -56,6 +63,7 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
         self.pulse = Pulse(emit)
         # a run that steps down goes on in the order of its plan
         self.order_micro_batch = plan.micro_batch
+        self.order_lengths: list[int] = []
         self.progress = progress
         self.part: Path | None = None  # where a checkpoint is being written
         super().__init__(**kwargs)
@@ -76,7 +84,13 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
         # with several processes the silent row comes last, and is none of the order
         lengths = self.lengths_of(rows)[: self.plan.rows]
         processes = self.args.world_size
-        return LengthOrder(lengths, self.plan.micro_batch, self.plan.seed, processes)
+        return LengthOrder(
+            self.order_lengths or lengths,
+            self.order_micro_batch,
+            self.plan.seed,
+            processes,
+            self.plan.micro_batch,
+        )
 
     def lengths_of(self, rows: hf_datasets.Dataset) -> list[int]:
         """Tokens by which rows are put in order."""
@@ -110,6 +124,7 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
             self.progress.trained_tokens + int(trained),
             self.progress.seconds + time.monotonic() - started,
         )
+        self.pulse.beat("training")
         return loss
 
     def _get_output_dir(self, trial: Any = None) -> str:  # noqa: ARG002 - the parent's signature
@@ -121,7 +136,8 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
         with room_checked(checkpoints):
             self.part = part_folder(checkpoints, empty=speaks)
             self.accelerator.wait_for_everyone()
-            super()._save_checkpoint(model, trial)
+            with self.pulse.watching(checkpoints, "saving"):
+                super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
             if speaks:
                 (written,) = self.part.iterdir()

@@ -39,7 +39,7 @@ from train.distributed import (
     with_silent_row,
     world,
 )
-from train.failures import BUG, DISK, LESS_MEMORY, OUT_OF_MEMORY, DataError, class_of
+from train.failures import BUG, LESS_MEMORY, OUT_OF_MEMORY, DataError, class_of
 from train.failures import is_out_of_memory as says_out_of_memory
 from train.guards import check_unchanged, others_on, require_disk, require_free_card
 from train.plan import TrainPlan, read_plan
@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> int:
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     here = world()
     if here.size == 1:
-        one_card(os.environ)
+        one_card()
     else:
         end_with_parent()
     told = _Events(*([out] if here.speaks else []))
@@ -143,10 +143,10 @@ def _locked(plan: TrainPlan, inherited: int | None) -> Iterator[int | None]:
 def _start_again(asked: argparse.Namespace, out: IO[bytes], held: int) -> NoReturn:
     """Become a new program of the same command: what the old one held of memory is free."""
     limit = [] if asked.memory_limit is None else ["--memory-limit", str(asked.memory_limit)]
-    os.set_inheritable(held, True)  # noqa: FBT003 - takes it by position only
+    os.set_inheritable(held, True)
     os.dup2(out.fileno(), 1)
     words = ["-m", "train.sft", str(asked.plan), *limit, "--lock", str(held)]
-    os.execv(sys.executable, [sys.executable, *words])
+    os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - our own program
 
 
 class _Events:
@@ -337,6 +337,8 @@ def _trained(
         stop=stop,
     )
     trainer.pulse, trainer.order_micro_batch = pulse, written.micro_batch
+    if plan.max_length < written.max_length:
+        trainer.order_lengths = [len(ids) for ids in rows["input_ids"]]
     trainer.add_callback(BurnIn(trainer, at))
     require_disk(plan, trainer.model)
     at.longest = longest

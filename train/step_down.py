@@ -4,6 +4,7 @@ Micro batches are halved and their number doubled; then activations are recomput
 where the plan allows it, rows are cut shorter. The order of the rows stays that of the plan.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -43,6 +44,23 @@ class StepDown(_Value):
     peak_gib: float | None = Field(default=None, description="the most memory held until then")
     before: RunSetup = Field(description="what was too much")
     after: RunSetup = Field(description="what was done instead")
+
+
+@dataclass
+class Moment:
+    """What an attempt is doing, for the record of what ends it.
+
+    Attributes:
+        during: loading, burn-in, training, held-out loss.
+        step: optimiser steps done.
+        longest: tokens of the longest row to train on; 0 while nothing is built yet.
+        peak_gib: the most memory held.
+    """
+
+    during: str = "loading"
+    step: int = 0
+    longest: int = 0
+    peak_gib: float | None = None
 
 
 def setup_of(plan: TrainPlan) -> RunSetup:
