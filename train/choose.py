@@ -38,12 +38,14 @@ class Rows(NamedTuple):
         longest_any: of any split.
         mean: tokens of a row of the train split.
         limit: positions the model has, if known.
+        pairs: whether a row is a preference pair, and lengths are those of its longer sequence.
     """
 
     longest: int
     longest_any: int
     mean: float
     limit: int | None = None
+    pairs: bool = False
 
 
 class Choice(NamedTuple):
@@ -132,7 +134,7 @@ class _Chooser:
         self.fix: str | None = None
         micro_batch, accumulation = split_batch(spec)
         self.batch = micro_batch * accumulation
-        self.told = Decisions(spec, device, self.batch)
+        self.told = Decisions(spec, device, self.batch, "pairs" if rows.pairs else "rows")
         self.open_batch = spec.micro_batch is None and spec.grad_accumulation is None
         self.needed = needed_length(rows.longest_any, rows.limit)
         baseline = BASELINE_LENGTH_MPS if device.kind == "mps" else BASELINE_LENGTH

@@ -15,9 +15,11 @@ class Decisions:
         spec: what is asked: what it fixes needs no sentence.
         device: where it will run.
         batch: rows per optimiser step.
+        rows: what they are called.
     """
 
-    def __init__(self, spec: TrainSpec, device: Device, batch: int) -> None:
+    def __init__(self, spec: TrainSpec, device: Device, batch: int, rows: str = "rows") -> None:
+        self._rows = rows
         self._spec = spec
         self._device = device
         self._batch = batch
@@ -80,7 +82,8 @@ class Decisions:
         else:
             why = "memory does not allow more"
         self._told["length"] = (
-            f"max_length {max_length:,}: {why}; the longest row has {longest:,} tokens."
+            f"max_length {max_length:,}: {why};"
+            f" the longest {self._rows[:-1]} has {longest:,} tokens."
         )
 
     def fit(self, made: Forecast, fits: bool, fix: Fix | None) -> None:
@@ -101,7 +104,7 @@ class Decisions:
     def _passes(self, setup: StepSetup) -> str:
         passes = self._batch // setup.micro_batch
         as_ = f"{passes} passes of {setup.micro_batch}" if passes > 1 else "one pass"
-        return f"{self._batch} rows a step, as {as_}"
+        return f"{self._batch} {self._rows} a step, as {as_}"
 
     def _below(self, made: Forecast) -> bool:
         return made.peak_gib <= (self._device.memory_gib or 0)

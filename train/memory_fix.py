@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -15,7 +16,7 @@ _ROUND = 64
 
 # one kind of change: its cost in words, and the setups it leads to, the mildest first
 _Kind = tuple[str, list[StepSetup]]
-_Forecaster = Callable[[StepSetup], Forecast]
+Forecaster = Callable[[StepSetup], Forecast]
 
 
 class Fix(BaseModel):
@@ -37,6 +38,7 @@ def single_changes(
     memory_gib: float,
     *,
     grad_accumulation: int,
+    forecast_of: Forecaster | None = None,
 ) -> Iterator[Fix]:
     """Each kind of change by itself, the cheapest first: the mildest that fits, else the strongest.
 
@@ -47,13 +49,15 @@ def single_changes(
         setup: the step that does not fit.
         memory_gib: of the device.
         grad_accumulation: forward passes per step now.
+        forecast_of: the forecast of a step; left out: ``train.memory``'s.
 
     Raises:
         ForecastError: as for :func:`train.memory.forecast`.
     """
     rows = setup.micro_batch * grad_accumulation
+    asked = forecast_of or partial(forecast, config)
     for costs, ways in _kinds(setup):
-        made = _mildest(ways, lambda way: forecast(config, way), memory_gib)
+        made = _mildest(ways, asked, memory_gib)
         yield _fix(setup, made, costs, rows, memory_gib)
 
 
@@ -63,15 +67,26 @@ def cheapest_fix(
     memory_gib: float,
     *,
     grad_accumulation: int,
+    forecast_of: Forecaster | None = None,
 ) -> Fix | None:
     """The cheapest single change that fits; where none does, the fewest of them together.
 
     Together they are taken in their order, each as strong as it goes.
 
+    Args:
+        config: the content of the model's ``config.json``.
+        setup: the step that does not fit.
+        memory_gib: of the device.
+        grad_accumulation: forward passes per step now.
+        forecast_of: the forecast of a step; left out: ``train.memory``'s.
+
     Returns:
         None where not even all changes together fit.
     """
-    alone = single_changes(config, setup, memory_gib, grad_accumulation=grad_accumulation)
+    asked = forecast_of or partial(forecast, config)
+    alone = single_changes(
+        config, setup, memory_gib, grad_accumulation=grad_accumulation, forecast_of=asked
+    )
     fitting = next((fix for fix in alone if fix.fits), None)
     if fitting is not None:
         return fitting
@@ -81,7 +96,7 @@ def cheapest_fix(
     together = list(accumulate(strongest, _also(setup), initial=setup))[1:]
     # each step may undo what the one before it did (nf4 after int8): look at all, in order
     for count, way in enumerate(together, start=1):
-        made = forecast(config, way)
+        made = asked(way)
         if made.fits(memory_gib):
             costs = "; ".join(dict.fromkeys(cost for cost, _ in kinds[:count]))
             return _fix(setup, made, costs, rows, memory_gib)
@@ -123,7 +138,7 @@ def _shorter(length: int) -> list[int]:
     return [n for n in shares if _SHORTEST <= n < length]
 
 
-def _mildest(ways: Sequence[StepSetup], forecast_of: _Forecaster, memory_gib: float) -> Forecast:
+def _mildest(ways: Sequence[StepSetup], forecast_of: Forecaster, memory_gib: float) -> Forecast:
     """The first that fits, found by halving: each needs less than the one before it."""
     known: dict[int, Forecast] = {}
 

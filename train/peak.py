@@ -10,8 +10,11 @@ from train.lengths import positions
 from train.memory import Forecast, forecast
 from train.memory_fix import Fix, cheapest_fix
 from train.memory_setup import ForecastError, ImpossibleError, StepSetup
-from train.rendered import RenderedSplit
+from train.rendered import SEQUENCES, RenderedSplit
 from train.spec import TrainSpec
+
+# share: the loss of preferences and the pass of the reference are not traced themselves
+_PAIRS_ERROR = 0.10
 
 
 def choose_step(
@@ -36,24 +39,29 @@ def choose_step(
     Raises:
         ImpossibleError: the step cannot run.
     """
-    longest = {
-        split: max((tokens for tokens, _ in one.lengths), default=0) for split, one in uncut.items()
-    }
-    counts = uncut["train"].counts
+    longest = {split: max(one.sizes, default=0) for split, one in uncut.items()}
+    counts, pairs = uncut["train"].counts, uncut["train"].sides is not None
     mean = counts.tokens / max(1, counts.rows)
-    rows = Rows(longest["train"], max(longest.values()), mean, positions(config))
+    rows = Rows(longest["train"], max(longest.values()), mean, positions(config), pairs)
+    forecast_of = pair_forecaster(config) if pairs else forecaster(config)
     bitsandbytes = elsewhere or importlib.util.find_spec("bitsandbytes") is not None
 
     def fix_of(setup: StepSetup, accumulation: int) -> Fix | None:
         assert device.memory_gib is not None
-        return cheapest_fix(config, setup, device.memory_gib, grad_accumulation=accumulation)
+        return cheapest_fix(
+            config,
+            setup,
+            device.memory_gib,
+            grad_accumulation=accumulation,
+            forecast_of=forecast_of,
+        )
 
     try:
         return choose(
             spec,
             device,
             rows,
-            forecast_of=forecaster(config),
+            forecast_of=forecast_of,
             fix_of=fix_of,
             bitsandbytes=bitsandbytes,
         )
@@ -86,5 +94,30 @@ def forecaster(config: Mapping[str, Any]) -> Forecaster:
                 f"a step of {config.get('model_type')} cannot be traced ({type(error).__name__})",
                 "the run may do well all the same",
             ) from error
+
+    return forecast_of
+
+
+def pair_forecaster(config: Mapping[str, Any]) -> Forecaster:
+    """The forecast of a step on preference pairs: twice as many sequences as pairs.
+
+    Args:
+        config: the content of the model's ``config.json``.
+    """
+    forecast_rows = forecaster(config)
+
+    def forecast_of(setup: StepSetup) -> Forecast:
+        doubled = {
+            "micro_batch": SEQUENCES * setup.micro_batch,
+            "padded": True if setup.padded is None else setup.padded,
+        }
+        made = forecast_rows(setup.model_copy(update=doubled))
+        return made.model_copy(
+            update={
+                "setup": setup,
+                "expected_error": made.expected_error + _PAIRS_ERROR,
+                "basis": f"{made.basis}; both answers of a pair taken as rows of next tokens",
+            }
+        )
 
     return forecast_of

@@ -14,7 +14,7 @@ from train.choose import Choice
 from train.device import Device
 from train.lengths import Histogram, LengthUse
 from train.order import step_rows, steps_per_epoch
-from train.rendered import RowsError
+from train.rendered import SEQUENCES, RowsError
 from train.spec import (
     DpoSpec,
     HeldOutSpec,
@@ -148,6 +148,7 @@ def make_plan(
     base: BaseUse,
     splits: Mapping[str, SplitCounts],
     choice: Choice,
+    sides: Sequence[int] | None = None,
 ) -> TrainPlan:
     """Resolve every number of a run. Touches no disk, network or clock.
 
@@ -161,6 +162,8 @@ def make_plan(
         base: the resolved base model.
         splits: counts by split, with ``train``.
         choice: what was decided of what the spec leaves open.
+        sides: of preference pairs, the tokens of the longer sequence of each; None: rows are one
+            sequence each.
 
     Raises:
         RowsError: no row is left to train on.
@@ -175,7 +178,8 @@ def make_plan(
     micro_batch = setup.micro_batch
     per_epoch = steps_per_epoch(len(lengths), micro_batch, grad_accumulation)
     steps = spec.max_steps or math.ceil(spec.epochs * per_epoch)
-    sizes = [tokens for tokens, _ in lengths]
+    sizes = [tokens for tokens, _ in lengths] if sides is None else sides
+    sequences = 1 if sides is None else SEQUENCES
     rows = list(step_rows(sizes, micro_batch, grad_accumulation, spec.seed, steps))
     seen = [lengths[row] for batch in rows for row in batch]
     held_out = splits.get("validation")
@@ -184,6 +188,7 @@ def make_plan(
         run_dir=run_dir,
         dataset=DatasetUse(name=version.name, fingerprint=version.fingerprint, path=version.path),
         base=base,
+        kind=version.spec.kind,
         method=spec.method,
         lora=spec.lora,
         dpo=spec.dpo,
@@ -213,7 +218,7 @@ def make_plan(
         rows=len(lengths),
         tokens=sum(tokens for tokens, _ in seen),
         trained_tokens=sum(trained for _, trained in seen),
-        padded_tokens=sum(_padded(sizes, step, micro_batch) for step in rows),
+        padded_tokens=sequences * sum(_padded(sizes, step, micro_batch) for step in rows),
         splits=dict(splits),
         peak=_peak(choice, device),
         decisions=choice.decisions,

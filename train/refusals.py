@@ -1,5 +1,6 @@
 """What no trainer can run is refused when it is planned, not when it has been loaded."""
 
+from dataset.manifest import DatasetVersion
 from ingest.errors import SpecError
 from train.batch import split_batch
 from train.device import Device
@@ -34,3 +35,30 @@ def refuse_impossible(spec: TrainSpec, device: Device) -> None:
             f"processes = {spec.processes}: there is one Apple GPU", "leave processes out"
         )
     split_batch(spec)
+
+
+def refuse_for_kind(spec: TrainSpec, version: DatasetVersion) -> None:
+    """Refuse what makes no sense for conversations, or none for preference pairs.
+
+    Raises:
+        SpecError: a table ``dpo`` for conversations; for pairs, what needs a row of its own.
+    """
+    if version.spec.kind == "chat":
+        if "dpo" in spec.model_fields_set:
+            raise SpecError(
+                f"[dpo] is for preference pairs, and {version.ref} holds conversations",
+                'leave the table out, or name a version of kind = "preference"',
+            )
+        return
+    wrong = {
+        'train_on = "all"': spec.train_on == "all",
+        "packing = true": spec.packing is True,
+        "allow_shorter = true": spec.allow_shorter,
+        f"processes = {spec.processes}": spec.processes > 1,
+    }
+    asked = [name for name, is_asked in wrong.items() if is_asked]
+    if asked:
+        raise SpecError(
+            f"{', '.join(asked)}: not with preference pairs, which {version.ref} holds",
+            "leave it out: of a pair the answers are trained, each whole, on one process",
+        )

@@ -30,6 +30,8 @@ RENDERED_SCHEMA = pa.schema(
 )
 # of what this module writes; a change of the mask's rules makes a new one
 FORMAT = 2
+SEQUENCES = 2
+"""Of a preference pair: one with the better answer, one with the worse."""
 _BATCH = 128  # conversations rendered together
 _GROUP = 1024  # rows written together
 

@@ -20,8 +20,9 @@ from train.memory import read_config
 from train.peak import choose_step
 from train.plan import PLAN, BaseUse, TrainPlan, make_plan, read_plan
 from train.policy import Policy
+from train.preference_rendered import pair_length_table, render_pairs
 from train.record import RunRecord, new_record, open_run
-from train.refusals import refuse_impossible
+from train.refusals import refuse_for_kind, refuse_impossible
 from train.rendered import RenderedSplit, render_version
 from train.spec import TrainSpec
 
@@ -117,7 +118,7 @@ def plan_run(
         place = place.model_copy(update={"memory_gib": memory_gib})
     refuse_impossible(spec, place)
     version = load_version(spec.dataset, workspace)
-    version.require_chat()
+    refuse_for_kind(spec, version)
     path, revision = resolve_base(spec.base_model, spec.base_revision)
     tokenizer = load_tokenizer(str(path))
     verdict = check_template(tokenizer)
@@ -145,10 +146,13 @@ def plan_run(
     whole = {split: render(split, max_length=UNCUT) for split in version.splits}
     choice = choose_step(spec, place, config, whole, elsewhere=device is not None)
     asked = sorted({*ASKED, choice.max_length})
-    table = length_table(run_dir / whole["train"].counts.file, asked)
+    if whole["train"].sides is None:
+        table = length_table(run_dir / whole["train"].counts.file, asked)
+    else:
+        table = pair_length_table(whole["train"], asked)
     rendered = {
         split: one
-        if _longest(one) <= choice.max_length
+        if max(one.sizes, default=0) <= choice.max_length
         else render(split, max_length=choice.max_length)
         for split, one in whole.items()
     }
@@ -162,22 +166,14 @@ def plan_run(
         base=base,
         splits={split: one.counts for split, one in rendered.items()},
         choice=choice,
+        sides=rendered["train"].sides,
     )
-    plan = plan.model_copy(
-        update={
-            "lengths": table,
-            "histogram": histogram([tokens for tokens, _ in whole["train"].lengths]),
-        }
-    )
+    plan = plan.model_copy(update={"lengths": table, "histogram": histogram(whole["train"].sizes)})
     made = estimate(plan, config, workspace, here=device is None, usd_per_hour=usd_per_hour)
     plan = plan.model_copy(update={"estimate": made})
     on_event({"event": "plan", "run": run_id, "rows": plan.rows, "steps": plan.steps,
               "tokens": plan.tokens, "trained_tokens": plan.trained_tokens})  # fmt: skip
     return plan, version
-
-
-def _longest(rendered: RenderedSplit) -> int:
-    return max((tokens for tokens, _ in rendered.lengths), default=0)
 
 
 def _rendered(
@@ -197,7 +193,8 @@ def _rendered(
         if done % 1000 == 0 or done == total:
             on_event({"event": "render", "split": split, "rows": done, "of": total})
 
-    return render_version(
+    render = render_pairs if version.spec.kind == "preference" else render_version
+    return render(
         version,
         split,
         tokenizer,
