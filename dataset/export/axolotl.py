@@ -6,8 +6,9 @@ from typing import Any
 from dataset.export.base import FormatOptions, Record, Row
 from dataset.export.chat import chat_message
 from dataset.export.checks import require_assistant, require_objects, require_tools
-from dataset.export.config_text import model_line
+from dataset.export.config_text import flag, listed, model_line, number, quoted
 from dataset.export.lines import Lines
+from dataset.export.trainer_settings import TrainerSettings
 
 _KEEP = frozenset({"name", "reasoning_content"})
 _PROPERTIES = {"name": "name", "reasoning": "reasoning_content", "tool_calls": "tool_calls",
@@ -46,27 +47,23 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _config(options: FormatOptions, data: Mapping[str, str], properties: list[str]) -> str:
-    validation = data.get("validation")
+    validation, settings = data.get("validation"), options.settings
+    roles = "[system, user, assistant, tool]" if settings.train_on == "all" else "[assistant]"
     held_out = (
-        f"test_datasets:\n{_dataset(validation, properties)}evals_per_epoch: 4\n"
+        f"test_datasets:\n{_dataset(validation, properties, roles)}{_judged(settings)}"
         if validation
         else "# no test_datasets: the version has no validation split\n"
     )
+    revision = settings.base_revision
     return f"""\
 # Axolotl, written by turnmill from the dataset {options.dataset}. Run inside this folder:
 #   axolotl train config.yaml
 {model_line("base_model", options.base_model)}
+{f"revision_of_model: {quoted(revision)}" if revision else "# the model's newest revision"}
 
-# the adapter: LoRA on an 8-bit base
-load_in_8bit: true
-adapter: lora
-lora_r: 16
-lora_alpha: 32
-lora_dropout: 0.05
-lora_target_linear: true
-
+{_adapter(settings)}
 datasets:
-{_dataset(data["train"], properties)}
+{_dataset(data["train"], properties, roles)}
 {held_out}val_set_size: 0.0
 # From a private Hub repository instead: upload the data files of this folder, and in each entry put
 #   path: ORG/NAME
@@ -74,34 +71,103 @@ datasets:
 #   revision: a tag or commit
 # in place of its path; then set hf_use_auth_token: true here and HF_TOKEN in the environment.
 
-# Rows longer than this are dropped by Axolotl; excess_length_strategy: raise makes it say so.
-sequence_len: 2048
-sample_packing: false
-pad_to_sequence_len: false
+{_length(settings)}
+sample_packing: {flag(settings.packing)}
+pad_to_sequence_len: {flag(settings.packing)}
 dataset_prepared_path: ./prepared
 
-micro_batch_size: 2
-gradient_accumulation_steps: 8
-num_epochs: 1
-optimizer: adamw_torch
-learning_rate: 0.0002
+micro_batch_size: {settings.micro_batch}
+gradient_accumulation_steps: {settings.accumulation}
+{_duration(settings)}
+optimizer: {_OPTIMISERS[settings.optimiser]}
+learning_rate: {number(settings.learning_rate)}
 lr_scheduler: cosine
-warmup_ratio: 0.03
 weight_decay: 0.0
-seed: 0
+max_grad_norm: 1.0
+seed: {settings.seed}
 
-bf16: auto
-gradient_checkpointing: true
-gradient_checkpointing_kwargs:
-  use_reentrant: false
-
+bf16: {"auto" if settings.bf16 is None else flag(settings.bf16)}
+gradient_checkpointing: {flag(settings.checkpointing)}
+{_CHECKPOINTING if settings.checkpointing else ""}
 output_dir: ./out
 logging_steps: 1
-saves_per_epoch: 1
+{_saved(settings)}
 """
 
 
-def _dataset(path: str, properties: list[str]) -> str:
+_OPTIMISERS = {
+    "adamw": "adamw_torch",
+    "adamw_8bit": "adamw_bnb_8bit",
+    "paged_adamw_8bit": "paged_adamw_8bit",
+}
+_CHECKPOINTING = """\
+gradient_checkpointing_kwargs:
+  use_reentrant: false
+"""
+
+
+def _adapter(settings: TrainerSettings) -> str:
+    if settings.method == "full":
+        return "# no adapter: all weights are trained\n"
+    quantised = {"int8": "on an 8-bit base", "nf4": "on a 4-bit base", None: "on the base as it is"}
+    base = {"int8": "load_in_8bit: true\n", "nf4": "load_in_4bit: true\n", None: ""}
+    on = (
+        f"lora_target_modules: {listed(settings.targets)}"
+        if settings.targets
+        else "lora_target_linear: true"
+    )
+    scaled = "peft_use_rslora: true\n" if settings.rslora else ""
+    apart = "peft_use_dora: true\n" if settings.dora else ""
+    return f"""\
+# the adapter: LoRA {quantised[settings.quantization]}
+{base[settings.quantization]}adapter: {"qlora" if settings.quantization == "nf4" else "lora"}
+lora_r: {settings.rank}
+lora_alpha: {settings.alpha}
+lora_dropout: {number(settings.dropout)}
+{on}
+{scaled}{apart}"""
+
+
+def _length(settings: TrainerSettings) -> str:
+    told = {
+        None: "# Rows longer than this are dropped by Axolotl; excess_length_strategy: raise makes"
+        " it say so.",
+        "raise": "# No row is longer by our count; what Axolotl finds longer ends the run.\n"
+        "excess_length_strategy: raise",
+        "drop": "# Some rows are longer: Axolotl drops them, turnmill cuts them at turn borders.\n"
+        "excess_length_strategy: drop",
+    }
+    return f"{told[settings.too_long]}\nsequence_len: {settings.max_length}"
+
+
+def _duration(settings: TrainerSettings) -> str:
+    steps = settings.steps
+    if steps is None:
+        return "num_epochs: 1\nwarmup_ratio: 0.03"
+    return f"max_steps: {steps.total}\nwarmup_steps: {steps.warmup}"
+
+
+def _judged(settings: TrainerSettings) -> str:
+    steps = settings.steps
+    if steps is None:
+        return "evals_per_epoch: 4\n"
+    told = [f"eval_steps: {steps.judge_every}"]
+    if steps.stop_after:
+        told.append(f"early_stopping_patience: {steps.stop_after}")
+    if steps.keep_best:
+        told += ["load_best_model_at_end: true", "metric_for_best_model: eval_loss",
+                 "greater_is_better: false"]  # fmt: skip
+    return "\n".join([*told, ""])
+
+
+def _saved(settings: TrainerSettings) -> str:
+    steps = settings.steps
+    if steps is None:
+        return "saves_per_epoch: 1"
+    return f"save_steps: {steps.save_every}\nsave_total_limit: {steps.keep}"
+
+
+def _dataset(path: str, properties: list[str], roles: str) -> str:
     mappings = "".join(f"      {name}: {name}\n" for name in properties)
     return f"""\
   - path: ./{path}
@@ -112,6 +178,6 @@ def _dataset(path: str, properties: list[str]) -> str:
     field_tools: tools
     message_property_mappings:
 {mappings}    message_field_training: train
-    roles_to_train: [assistant]
+    roles_to_train: {roles}
     train_on_eos: turn
 """

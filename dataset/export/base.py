@@ -7,6 +7,7 @@ conversation is left out and counted. A user may name what may be lost (``datase
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, NamedTuple, Protocol
 
+from dataset.export.trainer_settings import TrainerSettings
 from ingest.errors import UserError
 
 Row = dict[str, Any]
@@ -42,12 +43,14 @@ class FormatOptions(NamedTuple):
         used: fields of ``dataset.rows.MESSAGE_TYPE`` that some message of the version has.
         objects: whether the arguments of every tool call are a JSON object.
         base_model: for a trainer's config; None if the user named none.
+        settings: for the same.
     """
 
     dataset: str
     used: frozenset[str] = frozenset()
     objects: bool = True
     base_model: str | None = None
+    settings: TrainerSettings = TrainerSettings()
 
 
 class Format(Protocol):

@@ -5,10 +5,11 @@ from typing import Any
 
 import orjson
 
-from dataset.export.base import Misfit, Record, Row
+from dataset.export.base import FormatOptions, Misfit, Record, Row
 from dataset.export.checks import functions, require_assistant, system_apart, unnamed
-from dataset.export.config_text import UNSET, model_line, quoted
+from dataset.export.config_text import UNSET, flag, model_line, number, quoted
 from dataset.export.lines import Lines
+from dataset.export.trainer_settings import TrainerSettings
 from dataset.export.turns import CALLS, SPEAKERS, SYSTEM, turns
 
 # as llamafactory.data.template has them where a template names no others
@@ -52,7 +53,7 @@ class LlamaFactory(Lines):
         info = {names[split]: _info(file) for split, file in data.items()}
         return {
             "dataset_info.json": orjson.dumps(info, option=orjson.OPT_INDENT_2).decode() + "\n",
-            "train.yaml": _config(self.options.base_model, names),
+            "train.yaml": _config(self.options, names),
         }
 
 
@@ -90,50 +91,109 @@ def _info(file: str) -> dict[str, Any]:
     return {"file_name": file, "formatting": "sharegpt", "columns": columns, "tags": tags}
 
 
-def _config(base_model: str | None, names: Mapping[str, str]) -> str:
-    held_out = (
-        f"eval_dataset: {quoted(names['validation'])}\nper_device_eval_batch_size: 2\n"
-        "eval_strategy: epoch\n"
-        if "validation" in names
-        else "# no eval_dataset: the version has no validation split\n"
-    )
+def _config(options: FormatOptions, names: Mapping[str, str]) -> str:
+    settings = options.settings
+    revision = settings.base_revision
     return f"""\
 # LLaMA-Factory, written by turnmill. Run inside this folder:
 #   llamafactory-cli train train.yaml
-{model_line("model_name_or_path", base_model)}
+{model_line("model_name_or_path", options.base_model)}
+{f"model_revision: {quoted(revision)}" if revision else "# the model's newest revision"}
 # MUST BE SET: LLaMA-Factory's name for the base model's template, such as qwen3 or llama3. It has
 # templates of its own; what it trains is not always what the tokenizer's template would say.
 # Reasoning stands in <think> tags: a template with other words for it would train them as text.
 template: {quoted(UNSET)}
-quantization_bit: 8
-
+{_QUANTISED[settings.quantization]}
 stage: sft
 do_train: true
-finetuning_type: lora
-lora_rank: 16
-lora_alpha: 32
-lora_dropout: 0.05
-lora_target: all
-
+{_adapter(settings)}
 dataset: {quoted(names["train"])}
 dataset_dir: .
-{held_out}# Longer rows are cut off by LLaMA-Factory.
-cutoff_len: 2048
-train_on_prompt: false
-mask_history: false
+{_judged(settings, names)}# Longer rows are cut off by LLaMA-Factory.
+cutoff_len: {settings.max_length}
+packing: {flag(settings.packing)}
+neat_packing: {flag(settings.packing)}
+train_on_prompt: {flag(settings.train_on == "all")}
+mask_history: {flag(settings.train_on == "last")}
 
-per_device_train_batch_size: 2
-gradient_accumulation_steps: 8
-num_train_epochs: 1.0
-learning_rate: 2.0e-4
+per_device_train_batch_size: {settings.micro_batch}
+gradient_accumulation_steps: {settings.accumulation}
+{_duration(settings)}
+optim: {_OPTIMISERS[settings.optimiser]}
+learning_rate: {number(settings.learning_rate)}
 lr_scheduler_type: cosine
-# warm-up is called warmup_ratio or warmup_steps, by the version of transformers
-seed: 0
-bf16: true
-disable_gradient_checkpointing: false
+weight_decay: 0.0
+max_grad_norm: 1.0
+seed: {settings.seed}
+bf16: {flag(settings.bf16 is not False)}
+disable_gradient_checkpointing: {flag(not settings.checkpointing)}
 
 output_dir: ./out
 logging_steps: 1
-save_strategy: epoch
+{_saved(settings)}
 report_to: none
 """
+
+
+_QUANTISED = {
+    "int8": "quantization_bit: 8\n",
+    "nf4": "quantization_bit: 4\nquantization_type: nf4\n",
+    None: "",
+}
+_OPTIMISERS = {
+    "adamw": "adamw_torch",
+    "adamw_8bit": "adamw_bnb_8bit",
+    "paged_adamw_8bit": "paged_adamw_8bit",
+}
+
+
+def _adapter(settings: TrainerSettings) -> str:
+    if settings.method == "full":
+        return "finetuning_type: full\n"
+    scaled = "use_rslora: true\n" if settings.rslora else ""
+    apart = "use_dora: true\n" if settings.dora else ""
+    return f"""\
+finetuning_type: lora
+lora_rank: {settings.rank}
+lora_alpha: {settings.alpha}
+lora_dropout: {number(settings.dropout)}
+lora_target: {quoted(",".join(settings.targets)) if settings.targets else "all"}
+{scaled}{apart}"""
+
+
+def _judged(settings: TrainerSettings, names: Mapping[str, str]) -> str:
+    if "validation" not in names:
+        return "# no eval_dataset: the version has no validation split\n"
+    told = [f"eval_dataset: {quoted(names['validation'])}",
+            f"per_device_eval_batch_size: {settings.micro_batch}"]  # fmt: skip
+    steps = settings.steps
+    if steps is None:
+        return "\n".join([*told, "eval_strategy: epoch", ""])
+    told += ["eval_strategy: steps", f"eval_steps: {steps.judge_every}"]
+    if steps.stop_after:
+        told.append(f"early_stopping_steps: {steps.stop_after}")
+    if steps.keep_best or steps.stop_after:
+        # transformers stops early only where it keeps the best
+        told += ["load_best_model_at_end: true", "metric_for_best_model: eval_loss",
+                 "greater_is_better: false"]  # fmt: skip
+    return "\n".join([*told, ""])
+
+
+def _duration(settings: TrainerSettings) -> str:
+    steps = settings.steps
+    if steps is None:
+        return (
+            "num_train_epochs: 1.0\n"
+            "# warm-up is called warmup_ratio or warmup_steps, by the version of transformers"
+        )
+    return f"max_steps: {steps.total}\nwarmup_steps: {steps.warmup}"
+
+
+def _saved(settings: TrainerSettings) -> str:
+    steps = settings.steps
+    if steps is None:
+        return "save_strategy: epoch"
+    return f"""\
+save_strategy: steps
+save_steps: {steps.save_every}
+save_total_limit: {steps.keep}"""

@@ -19,6 +19,7 @@ from dataset.export.checks import has_objects
 from dataset.export.config_text import UNSET
 from dataset.export.losses import LOSSES, fit
 from dataset.export.registry import format_named
+from dataset.export.trainer_settings import TrainerSettings
 from dataset.manifest import SPLITS, DatasetVersion
 from ingest.files import sha256_file, write_json, write_whole
 from ingest.version import __version__
@@ -89,6 +90,7 @@ def export_version(
     *,
     lossy: Sequence[str] = (),
     base_model: str | None = None,
+    settings: TrainerSettings = TrainerSettings(),  # noqa: B008 - immutable
 ) -> DatasetExport:
     """Write a version in an outward format.
 
@@ -98,6 +100,7 @@ def export_version(
         out: the folder to make; must not exist or be empty.
         lossy: names of what may be lost; see ``dataset.export.losses``.
         base_model: for the trainer's config.
+        settings: for the same.
 
     Raises:
         DatasetExportError: unknown format or loss, the folder is not empty, nothing fits, or the
@@ -106,7 +109,7 @@ def export_version(
     """
     make = format_named(format_name)
     version.verify()
-    outward = make(_options(version, base_model))
+    outward = make(_options(version, base_model, settings))
     _check_lossy(outward, lossy)
     _check_folder(out)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +141,9 @@ def _check_folder(out: Path) -> None:
         raise DatasetExportError(f"{out}: the folder is not empty", "name a new or empty folder")
 
 
-def _options(version: DatasetVersion, base_model: str | None) -> FormatOptions:
+def _options(
+    version: DatasetVersion, base_model: str | None, settings: TrainerSettings
+) -> FormatOptions:
     """What a format is made from, by a look at every message of the version.
 
     Raises:
@@ -164,7 +169,7 @@ def _options(version: DatasetVersion, base_model: str | None) -> FormatOptions:
                     for field in messages.type
                     if messages.field(field.name).null_count < len(messages)
                 }
-    return FormatOptions(version.name, frozenset(used), objects, base_model)
+    return FormatOptions(version.name, frozenset(used), objects, base_model, settings)
 
 
 def _write(
