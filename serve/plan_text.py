@@ -80,17 +80,23 @@ def method_text(plan: TrainPlan) -> str:
     return f"{kind} of rank {lora.r}, alpha {lora.alpha}, on {layers}"
 
 
+def rows_word(plan: TrainPlan) -> str:
+    """What the rows of a plan are called."""
+    return "pairs" if plan.kind == "preference" else "rows"
+
+
 def overview(plan: TrainPlan) -> dict[str, str]:
     """Name and value of what is planned, the most asked first."""
     numbers = {"int8": "8 bit (int8)", "nf4": "4 bit (nf4)", None: plan.precision}
     batch = plan.micro_batch * plan.grad_accumulation
+    rows = rows_word(plan)
     shown: dict[str, str | None] = {
         "trains": method_text(plan),
         "base": f"{plan.base.model}, held in {numbers[plan.quantization]}",
         "device": _devices(plan),
-        "rows": f"{plan.rows:,}, up to {plan.max_length:,} tokens each",
-        "batch": f"{batch} rows a step, as {_passes(plan)}",
-        "steps": f"{plan.steps:,}, {_times(plan.epochs)} over the rows",
+        rows: f"{plan.rows:,}, up to {plan.max_length:,} tokens each",
+        "batch": f"{batch} {rows} a step, as {_passes(plan)}",
+        "steps": f"{plan.steps:,}, {_times(plan.epochs)} over the {rows}",
         "tokens": f"{plan.tokens:,}, of them {plan.trained_tokens:,} trained",
         "checkpointing": "on" if plan.checkpointing else "off",
         "memory": size_text(plan),
@@ -113,11 +119,11 @@ def length_rows(plan: TrainPlan) -> Iterator[tuple[int, int, int, int, bool]]:
         whole = whole or one.rows_cut == 0
 
 
-def length_sentence(quantiles: Mapping[str, int]) -> str:
-    """How long the rows are."""
+def length_sentence(quantiles: Mapping[str, int], rows: str = "rows") -> str:
+    """How long the rows are; of pairs, the longer of the two sequences."""
     half, nine, most, longest = (quantiles[share] for share in ("0.5", "0.9", "0.99", "1"))
     return (
-        f"Half of the rows have at most {half:,} tokens, 90 % at most {nine:,}, 99 % at most"
+        f"Half of the {rows} have at most {half:,} tokens, 90 % at most {nine:,}, 99 % at most"
         f" {most:,}; the longest has {longest:,}."
     )
 
@@ -125,28 +131,30 @@ def length_sentence(quantiles: Mapping[str, int]) -> str:
 def explained(plan: TrainPlan) -> list[tuple[str, str]]:
     """A heading and a paragraph for each number, for somebody who trains for the first time."""
     batch = plan.micro_batch * plan.grad_accumulation
+    rows = rows_word(plan)
     told = [
         (
             f"{plan.steps:,} steps",
-            f"A step is one change of the weights. Each looks at {batch} rows, so {plan.rows:,}"
-            f" rows are {_per_pass(plan, batch)} a pass; {_times(plan.epochs)} over them"
+            f"A step is one change of the weights. Each looks at {batch} {rows}, so {plan.rows:,}"
+            f" {rows} are {_per_pass(plan, batch)} a pass; {_times(plan.epochs)} over them"
             f" {'is' if plan.epochs == 1 else 'are'} planned. The learning rate rises for"
             f" {plan.warmup_steps} steps to {plan.learning_rate:g} and then falls along a cosine"
             " to zero.",
         ),
         (
-            f"{plan.micro_batch} {'row' if plan.micro_batch == 1 else 'rows'} at a time",
-            f"The {batch} rows of a step need not be on the device together; here they are taken as"
-            f" {_passes(plan)}. However they are split, the change of weights is the same: fewer"
-            " rows in a pass cost speed and save memory, nothing else.",
+            f"{plan.micro_batch} {rows[:-1] if plan.micro_batch == 1 else rows} at a time",
+            f"The {batch} {rows} of a step need not be on the device together; here they are taken"
+            f" as {_passes(plan)}. However they are split, the change of weights is the same: fewer"
+            f" {rows} in a pass cost speed and save memory, nothing else.",
         ),
         (
             f"{plan.trained_tokens:,} of {plan.tokens:,} tokens are trained",
+            _PAIRS_WORDS if plan.kind == "preference" else
             "The model reads whole conversations, but is only taught what the assistant says and"
             " where it stops. The rest is context." if plan.train_on == "assistant" else
             f"What is taught is set by train_on = {plan.train_on}; the rest is context.",
         ),
-        (f"at most {plan.max_length:,} tokens a row", _length_words(plan)),
+        (f"at most {plan.max_length:,} tokens a {rows[:-1]}", _length_words(plan)),
         (
             f"numbers in {plan.precision}",
             "bf16 takes two bytes a number and fp32 four; bf16 has the range of fp32 with fewer"
@@ -169,6 +177,13 @@ def explained(plan: TrainPlan) -> list[tuple[str, str]]:
     if plan.estimate:
         told.append((f"about {duration(plan.estimate.seconds)}", _time_words(plan.estimate)))
     return told
+
+
+_PAIRS_WORDS = (
+    "The model reads the prompt with either answer. It is taught to find the better answer likelier"
+    " than the worse one, as compared with what the base model thinks of both; the prompt is"
+    " context."
+)
 
 
 def _devices(plan: TrainPlan) -> str:
@@ -198,7 +213,12 @@ def _length_words(plan: TrainPlan) -> str:
     chosen = next((one for one in plan.lengths if one.max_length == plan.max_length), None)
     words = "Memory grows with the longest row, so there is a limit."
     if chosen is None or chosen.rows_cut == 0:
-        return f"{words} None of your rows is longer, so nothing is cut."
+        return f"{words} None of your {rows_word(plan)} is longer, so nothing is cut."
+    if plan.kind == "preference":
+        return (
+            f"{words} {chosen.rows_cut:,} pairs are longer and are left out: an answer that is cut"
+            " can be neither better nor worse."
+        )
     return (
         f"{words} {chosen.rows_cut:,} conversations are longer. They are cut between turns into"
         " several rows that repeat the turns before as context, so that little is lost: at most"

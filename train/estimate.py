@@ -14,6 +14,7 @@ from train.gpus import known_card
 from train.memory_setup import ForecastError
 from train.plan import Estimate, TrainPlan
 from train.record import RECORD, RunError, RunRecord, read_record
+from train.rendered import SEQUENCES
 
 # Shares of a card's dense rate, lowest and highest. Llama-2-7B with LoRA on an A100 at 1,024 tokens
 # ran at 2,392 to 4,007 tokens/s (published by LLaMA-Factory, April 2024); with layers recomputed
@@ -204,11 +205,13 @@ def _from_arithmetic(plan: TrainPlan, config: Mapping[str, Any], *, here: bool) 
     rate *= plan.processes
     passes = plan.steps * plan.grad_accumulation / plan.processes
     longest = min(plan.max_length, plan.histogram.edges[-1] if plan.histogram else plan.max_length)
-    mean = plan.padded_tokens / max(1, plan.steps * plan.grad_accumulation * plan.micro_batch)
+    rows = plan.steps * plan.grad_accumulation * plan.micro_batch
+    mean = plan.padded_tokens / max(1, rows * (SEQUENCES if plan.kind == "preference" else 1))
 
     def seconds(share: float, layer_s: float, length: float) -> float:
         flops = plan.padded_tokens * counted.step_flops(plan, length)
-        flops += _judged_tokens(plan) * counted.forward_flops(length)
+        forward_only = _judged_tokens(plan) + _reference_tokens(plan)
+        flops += forward_only * counted.forward_flops(length)
         # the slower of the two decides, and between them they add up
         return flops / (share * rate) + passes * counted.layers * layer_s
 
@@ -229,6 +232,16 @@ def _judged_tokens(plan: TrainPlan) -> int:
         return 0
     every = plan.held_out.every_steps or plan.save_every_steps
     return plan.splits["validation"].tokens * (1 + math.ceil(plan.steps / every))
+
+
+def _reference_tokens(plan: TrainPlan) -> int:
+    """Tokens of pairs that the base model is asked about beside."""
+    if plan.kind != "preference":
+        return 0
+    if plan.method == "full":  # once for all, before the first step
+        asked = [split for split in ("train", "validation") if split in plan.splits]
+        return sum(plan.splits[split].tokens for split in asked)
+    return plan.padded_tokens + _judged_tokens(plan)
 
 
 def _measured_rate(plan: TrainPlan, counted: Arithmetic) -> float:

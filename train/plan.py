@@ -29,6 +29,8 @@ from train.tally import SplitCounts
 
 PLAN = "plan.json"
 _CHECKPOINTS_PER_RUN = 10
+# as TRL's own examples of DPO have them
+_PREFERENCE_RATES = {"lora": 5e-6, "full": 5e-7}
 
 
 class PlanError(UserError):
@@ -183,6 +185,10 @@ def make_plan(
     rows = list(step_rows(sizes, micro_batch, grad_accumulation, spec.seed, steps))
     seen = [lengths[row] for batch in rows for row in batch]
     held_out = splits.get("validation")
+    rate, decisions = spec.learning_rate, list(choice.decisions)
+    if version.spec.kind == "preference" and "learning_rate" not in spec.model_fields_set:
+        rate = _PREFERENCE_RATES[spec.method]
+        decisions.append(f"learning rate {rate:g}: usual for preferences, far below next tokens.")
     return TrainPlan(
         run_id=run_id,
         run_dir=run_dir,
@@ -203,7 +209,7 @@ def make_plan(
         grad_accumulation=grad_accumulation,
         processes=spec.processes,
         max_length=choice.max_length,
-        learning_rate=spec.learning_rate,
+        learning_rate=rate,
         warmup_steps=math.ceil(spec.warmup_ratio * steps),
         epochs=steps / per_epoch,
         steps=steps,
@@ -221,7 +227,7 @@ def make_plan(
         padded_tokens=sequences * sum(_padded(sizes, step, micro_batch) for step in rows),
         splits=dict(splits),
         peak=_peak(choice, device),
-        decisions=choice.decisions,
+        decisions=decisions,
     )
 
 

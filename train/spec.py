@@ -71,7 +71,12 @@ class TrainSpec(_Value):
     optimiser: Optimiser = Field(
         default="adamw", description="those of 8 bit are bitsandbytes' and CUDA only"
     )
-    learning_rate: float = Field(default=2e-4, gt=0, description="highest rate, after warm-up")
+    learning_rate: float = Field(
+        default=2e-4,
+        gt=0,
+        description="highest rate, after warm-up; left out for preference pairs: 5e-6, or 5e-7 with"
+        " all weights trained",
+    )
     epochs: float = Field(default=1.0, gt=0, description="passes over the train split")
     max_steps: int | None = Field(default=None, ge=1, description="steps, instead of epochs")
     effective_batch: int | None = Field(

@@ -11,6 +11,7 @@ from serve.plan_text import (
     length_rows,
     length_sentence,
     overview,
+    rows_word,
     shares,
     size_text,
 )
@@ -58,7 +59,7 @@ def _paragraph(words: str, mark: str = "") -> None:
 def _lengths(plan: TrainPlan) -> None:
     assert plan.histogram is not None
     _section("Lengths")
-    _paragraph(length_sentence(plan.histogram.quantiles))
+    _paragraph(length_sentence(plan.histogram.quantiles, rows_word(plan)))
     rows = sum(plan.histogram.counts)
     cells = [
         (
@@ -71,7 +72,14 @@ def _lengths(plan: TrainPlan) -> None:
         )
         for length, cut, tokens, trained, chosen in length_rows(plan)
     ]
-    headings = ("max_length", "rows longer", "share", "tokens beyond", "trained beyond", "")
+    headings = (
+        "max_length",
+        f"{rows_word(plan)} longer",
+        "share",
+        "tokens beyond",
+        "trained beyond",
+        "",
+    )
     terminal.table("", headings, cells, right=(0, 1, 2, 3, 4))
 
 

@@ -11,6 +11,7 @@ from serve.plan_text import (
     length_rows,
     length_sentence,
     overview,
+    rows_word,
     size_text,
 )
 from serve.web import plots
@@ -48,13 +49,15 @@ def write_plan_page(out: Path, plan: TrainPlan) -> Path:
             [f"{length:,}", f"{cut:,}", f"{cut / rows:.1%}", f"{tokens:,}", f"{trained:,}", chosen]
             for length, cut, tokens, trained, chosen in length_rows(plan)
         ],
-        length_sentence=length_sentence(plan.histogram.quantiles) if plan.histogram else "",
+        length_sentence=length_sentence(plan.histogram.quantiles, rows_word(plan))
+        if plan.histogram
+        else "",
         histogram=plots.histogram(
             plan.histogram.edges,
             plan.histogram.counts,
-            label="Rows by number of tokens",
+            label=f"{rows_word(plan).capitalize()} by number of tokens",
             x_title="tokens",
-            y_title="rows",
+            y_title=rows_word(plan),
         )
         if plan.histogram
         else None,
