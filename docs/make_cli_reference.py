@@ -1,6 +1,8 @@
 """Writes docs/cli.md from the commands' own --help; ``tests/test_docs.py`` holds it current."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -17,13 +19,21 @@ something was quarantined or a gate did not pass, 130 interrupted.
 """
 
 
+def names(group: Any, before: str = "") -> Iterator[str]:
+    """Every command, and after a group its own: ``hooks``, ``hooks replay``."""
+    for name, command in group.commands.items():
+        yield before + name
+        if hasattr(command, "commands"):
+            yield from names(command, f"{before}{name} ")
+
+
 def reference() -> str:
     """The whole page."""
     runner = CliRunner()
     parts = [HEAD]
-    for name in get_command(app).commands:
+    for name in names(get_command(app)):
         text = runner.invoke(
-            app, [name, "--help"], prog_name="turnmill", env={"COLUMNS": "100", "TERM": "dumb"}
+            app, [*name.split(), "--help"], prog_name="turnmill", env={"COLUMNS": "100", "TERM": "dumb"}
         ).output
         body = "\n".join(line.rstrip() for line in text.strip().splitlines())
         parts.append(f"\n## turnmill {name}\n\n```text\n{body}\n```\n")

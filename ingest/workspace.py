@@ -42,6 +42,11 @@ class Workspace:
         return self.home / "runs"
 
     @property
+    def runpod(self) -> Path:
+        """``runpod/``: the journal of what was asked of RunPod, and who looks after which run."""
+        return self.home / "runpod"
+
+    @property
     def models(self) -> Path:
         """``models/<name>/``: base models made here and merged models."""
         return self.home / "models"
@@ -85,6 +90,16 @@ class Workspace:
     def person_numbers(self) -> Path:
         """``person-numbers.txt``: the numbers of ``Person_7``, by salted hashes of names."""
         return self.home / "person-numbers.txt"
+
+    @property
+    def config(self) -> Path:
+        """``turnmill.toml``: what shall happen when something is done; written by the user."""
+        return self.home / "turnmill.toml"
+
+    @property
+    def hooks(self) -> Path:
+        """``hooks/<event id>/``: what happened, and how each hook took it."""
+        return self.home / "hooks"
 
     def create(self) -> "Workspace":
         """Make the workspace's folder (mode 0700: it holds private chats).

@@ -793,6 +793,94 @@ def serve(
     serving.serve(model or [], _workspace(home), host=host, port=port, api_key_file=api_key_file)
 
 
+hooks = typer.Typer()
+app.add_typer(hooks, name="hooks")
+
+
+@hooks.callback(invoke_without_command=True)
+def _hooks(context: typer.Context, home: Home = None, json: AsJson = False) -> None:
+    """List the hooks of turnmill.toml and check them; deliveries, replay, test and flush."""
+    if context.invoked_subcommand is not None:
+        return
+    from serve.commands import hooks as commands
+    from serve.terminal import print_json
+
+    workspace = _workspace(home)
+    rows = commands.listed(workspace)
+    print_json(rows) if json else commands.show(rows, workspace)
+    if any(row["problem"] for row in rows):
+        raise typer.Exit(3)
+
+
+def _show_deliveries(rows: list[dict[str, Any]], json: bool) -> None:
+    from serve.commands import hooks as commands
+    from serve.terminal import print_json
+
+    print_json(rows) if json else commands.show_deliveries(rows)
+
+
+@hooks.command("deliveries")
+def hooks_deliveries(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Rows at the most.")] = 20,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """List what was told to which hook, the last first, with each attempt."""
+    from serve.commands import hooks as commands
+
+    _show_deliveries(commands.deliveries(_workspace(home), limit), json)
+
+
+@hooks.command("replay")
+def hooks_replay(
+    event: Annotated[str, typer.Argument(metavar="ID", help="An event's id or its beginning.")],
+    hook: Annotated[
+        str | None, typer.Option("--hook", help="Only to this hook; default to all it was for.")
+    ] = None,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Deliver an event again, under the same id."""
+    from serve.commands import hooks as commands
+
+    rows = commands.replay(event, hook, _workspace(home))
+    _show_deliveries(rows, json)
+    if commands.failed(rows):
+        raise typer.Exit(3)
+
+
+@hooks.command("test")
+def hooks_test(
+    name: Annotated[str, typer.Argument(help="A hook's name.")],
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Send a hook a ping: a real POST or command; a training is only checked."""
+    from serve.commands import hooks as commands
+
+    row = commands.test(name, _workspace(home))
+    _show_deliveries([row], json)
+    if commands.failed([row]):
+        raise typer.Exit(3)
+
+
+@hooks.command("flush")
+def hooks_flush(
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, help="Seconds to stay for what becomes due.")
+    ] = 0.0,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Try what is due; for cron, and after a crash."""
+    from serve.commands import hooks as commands
+
+    rows = commands.flush(_workspace(home), wait)
+    _show_deliveries(rows, json)
+    if commands.failed(rows):
+        raise typer.Exit(3)
+
+
 @app.command()
 def doctor(home: Home = None, json: AsJson = False) -> None:
     """Check the installation, devices, tokens and disk."""

@@ -21,6 +21,8 @@ from ingest.store import open_store
 from ingest.workspace import Workspace
 from serve import terminal
 from serve.commands.forgetting import note_rebuilt
+from serve.commands.hooks import announce
+from train.hooks.event import sealed
 
 
 def run_build(spec: Path, workspace: Workspace, workers: int = 1) -> DatasetVersion:
@@ -29,6 +31,7 @@ def run_build(spec: Path, workspace: Workspace, workers: int = 1) -> DatasetVers
     with open_store(workspace.create().store) as store, terminal.staged("building") as stage:
         version = build(store, asked, workspace, workers=workers, on_progress=stage)
     note_rebuilt(version, workspace)
+    announce(lambda: sealed(version, workspace), workspace)
     return version
 
 

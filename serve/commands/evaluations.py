@@ -9,11 +9,13 @@ from ingest.files import read_json
 from ingest.workspace import Workspace
 from serve import terminal
 from serve.commands.forgetting import warn_if_tainted
+from serve.commands.hooks import announce
 from serve.commands.serving import find_model
 from serve.evaluation.evaluate import evaluate as judge
 from serve.evaluation.report import EvalReport
 from serve.lineage import lineage
 from serve.web.report_page import write_report_page
+from train.hooks.event import Event, Fact, make_event, shown_name, shown_path
 from train.record import RECORD, open_run
 
 
@@ -65,7 +67,27 @@ def evaluate(
         report = judge(
             folder, version, workspace=workspace, base=base, base_url=base_url, on_progress=told
         )
-    return Evaluation(report, _page(report, folder, version, workspace))
+    page = _page(report, folder, version, workspace)
+    announce(lambda: evaluated(report, workspace), workspace)
+    return Evaluation(report, page)
+
+
+def evaluated(report: EvalReport, workspace: Workspace) -> Event:
+    """A model was judged."""
+    data: dict[str, Fact] = {
+        "eval_id": report.eval_id,
+        "model": shown_name(report.model),
+        "base": shown_name(report.base),
+        "run_id": report.run,
+        "dataset": report.dataset,
+        "fingerprint": report.dataset_fingerprint,
+        "split": report.split,
+        "scores": {name: score.mean for name, score in report.scores.items()},
+        "conversations": len(report.conversations),
+        "path": shown_path(workspace.evals / report.eval_id, workspace),
+        "state": report.verdict,
+    }
+    return make_event("eval.finished", report.created_at, data)
 
 
 def _page(report: EvalReport, model: Path, version: DatasetVersion, workspace: Workspace) -> Path:

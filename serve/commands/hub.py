@@ -1,6 +1,7 @@
 """What ``turnmill push`` and ``turnmill pull`` do."""
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 
 from dataset.hub.pull import PullReport, pull
@@ -11,6 +12,8 @@ from dataset.manifest import load_version
 from ingest.errors import UserError
 from ingest.workspace import Workspace
 from serve import terminal
+from serve.commands.hooks import announce
+from train.hooks.event import pushed
 
 
 def run_push(
@@ -25,8 +28,9 @@ def run_push(
 ) -> PushReport:
     """Publish a version of the workspace."""
     _require_client()
-    return push(
-        load_version(ref, workspace),
+    version = load_version(ref, workspace)
+    report = push(
+        version,
         repo,
         workspace,
         token=find_token(token_file),
@@ -34,6 +38,10 @@ def run_push(
         dry_run=dry_run,
         samples=samples,
     )
+    if not dry_run:
+        told = partial(pushed, version, repo, report.commit, workspace, private=report.private)
+        announce(told, workspace)
+    return report
 
 
 def run_pull(

@@ -13,6 +13,8 @@ from ingest.errors import UserError
 from ingest.workspace import Workspace
 from serve import terminal
 from serve.commands.forgetting import warn_if_tainted
+from serve.commands.hooks import announce
+from train.hooks.event import merged, run_ended
 from train.launchers.base import OnEvent
 from train.merge import MergeCertificate, merge_run
 from train.record import RunRecord, list_runs, open_run
@@ -42,6 +44,8 @@ def train(
         raise UserError("no training spec named", "turnmill train TRAIN.toml, or --resume RUN")
     with progress() as on_event:
         record = start_run(asked, workspace, launcher=launcher, resume=resume, on_event=on_event)
+    if record.state in ("succeeded", "failed"):
+        announce(lambda: run_ended(record, workspace), workspace)
     return finished(record)
 
 
@@ -147,7 +151,9 @@ def merge(run: str, workspace: Workspace, out: Path | None) -> dict[str, Any]:
     record = open_run(run, workspace)
     with terminal.counting("merging"):
         certificate = merge_run(record, workspace, out=out)
-    return certificate_json(out or workspace.models / record.run_id, certificate)
+    folder = out or workspace.models / record.run_id
+    announce(lambda: merged(record, folder, certificate, workspace), workspace)
+    return certificate_json(folder, certificate)
 
 
 def certificate_json(folder: Path, certificate: MergeCertificate) -> dict[str, Any]:
