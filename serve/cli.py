@@ -718,8 +718,20 @@ def plan(
 @app.command()
 def train(
     spec: Annotated[Path | None, typer.Argument(help="A training spec (TOML).")] = None,
-    launcher: Annotated[str, typer.Option("--launcher", help="Where it runs: local.")] = "local",
+    launcher: Annotated[
+        str,
+        typer.Option(
+            "--launcher", help="Where it runs: local; export: only writes files, to --out."
+        ),
+    ] = "local",
     resume: Annotated[str | None, typer.Option("--resume", help="A run to go on with.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="With export: folder for other programs' files of the plan."),
+    ] = None,
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", help="With export: the card to plan for, such as H100.")
+    ] = None,
     home: Home = None,
     json: AsJson = False,
 ) -> None:
@@ -727,7 +739,13 @@ def train(
     from serve.commands import runs as commands
     from serve.terminal import print_json
 
-    record = commands.train(spec, _workspace(home), launcher=launcher, resume=resume)
+    record = commands.train(
+        spec, _workspace(home), launcher=launcher, resume=resume, out=out, gpu=gpu
+    )
+    if out is not None:
+        exported = commands.exported_json(record, out)
+        print_json(exported) if json else commands.show_exported(exported)
+        return
     print_json(commands.record_json(record)) if json else commands.show_record(record)
 
 

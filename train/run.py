@@ -14,6 +14,7 @@ from ingest.workspace import Workspace
 from train.device import Device
 from train.estimate import estimate
 from train.launchers.base import Launcher, OnEvent
+from train.launchers.export import ExportLauncher, check_out
 from train.launchers.local import LocalLauncher
 from train.lengths import ASKED, UNCUT, histogram, length_table
 from train.memory import read_config
@@ -26,7 +27,7 @@ from train.refusals import refuse_for_kind, refuse_impossible
 from train.rendered import RenderedSplit, render_version
 from train.spec import TrainSpec
 
-LAUNCHERS: dict[str, type[Launcher]] = {"local": LocalLauncher}
+LAUNCHERS: dict[str, type[Launcher]] = {"local": LocalLauncher, "export": ExportLauncher}
 _RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}")
 
 
@@ -42,9 +43,13 @@ def start_run(
     launcher: str = "local",
     resume: str | None = None,
     run_id: str | None = None,
+    device: Device | None = None,
+    out: Path | None = None,
     on_event: OnEvent = lambda _: None,
 ) -> RunRecord:
     """Train as the spec says, to the end, an interruption or a failure.
+
+    The launcher ``export`` starts nothing: it writes the plan as files of other programs.
 
     Args:
         spec: what is asked; not looked at when resuming.
@@ -52,6 +57,8 @@ def start_run(
         launcher: where to run.
         resume: id of a run to go on with, as it was planned.
         run_id: name of a new run; made up if not given.
+        device: where a new run will be, if not here; for ``export``.
+        out: the folder that ``export`` makes.
         on_event: takes each event of planning and training.
 
     Raises:
@@ -60,6 +67,10 @@ def start_run(
     """
     if launcher not in LAUNCHERS:
         raise SpecError(f"no launcher {launcher!r}", f"known: {', '.join(LAUNCHERS)}")
+    if launcher == "export":
+        return _exported(spec, workspace, resume, run_id or new_run_id(), device, out, on_event)
+    if device is not None or out is not None:
+        raise SpecError(f"the launcher {launcher} takes no card and no folder", _FOR_EXPORT)
     if resume is not None:
         plan = read_plan(workspace.runs / open_run(resume, workspace).run_id / PLAN)
     else:
@@ -67,8 +78,35 @@ def start_run(
     return LAUNCHERS[launcher]().launch(plan, on_event)
 
 
+_FOR_EXPORT = "--out DIR and --gpu NAME are for --launcher export"
+
+
+def _exported(
+    spec: TrainSpec,
+    workspace: Workspace,
+    resume: str | None,
+    run_id: str,
+    device: Device | None,
+    out: Path | None,
+    on_event: OnEvent,
+) -> RunRecord:
+    if out is None or resume is not None:
+        raise SpecError(
+            "the launcher export makes a folder from a spec",
+            "turnmill train TRAIN.toml --launcher export --out DIR",
+        )
+    check_out(out)
+    plan = prepare_run(spec, workspace, run_id=run_id, device=device, on_event=on_event)
+    return ExportLauncher(out, spec).launch(plan, on_event)
+
+
 def prepare_run(
-    spec: TrainSpec, workspace: Workspace, *, run_id: str, on_event: OnEvent = lambda _: None
+    spec: TrainSpec,
+    workspace: Workspace,
+    *,
+    run_id: str,
+    device: Device | None = None,
+    on_event: OnEvent = lambda _: None,
 ) -> TrainPlan:
     """Render, plan and write ``plan.json`` and ``run.json``; start nothing.
 
@@ -76,7 +114,9 @@ def prepare_run(
         UserError: as for :func:`start_run`; the run exists.
     """
     run_dir = _run_dir(workspace, run_id)
-    plan, _ = plan_run(spec, workspace, run_id=run_id, run_dir=run_dir, on_event=on_event)
+    plan, _ = plan_run(
+        spec, workspace, run_id=run_id, run_dir=run_dir, device=device, on_event=on_event
+    )
     write_json(run_dir / PLAN, plan.model_dump(mode="json"))
     new_record(plan).write(run_dir)
     return plan

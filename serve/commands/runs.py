@@ -14,8 +14,10 @@ from ingest.workspace import Workspace
 from serve import terminal
 from serve.commands.forgetting import warn_if_tainted
 from serve.commands.hooks import announce
+from train.gpus import find_card
 from train.hooks.event import merged, run_ended
 from train.launchers.base import OnEvent
+from train.launchers.export import files_in
 from train.merge import MergeCertificate, merge_run
 from train.record import RunRecord, list_runs, open_run
 from train.run import start_run
@@ -27,9 +29,23 @@ class TrainError(UserError):
 
 
 def train(
-    spec: Path | None, workspace: Workspace, *, launcher: str, resume: str | None
+    spec: Path | None,
+    workspace: Workspace,
+    *,
+    launcher: str,
+    resume: str | None,
+    out: Path | None = None,
+    gpu: str | None = None,
 ) -> RunRecord:
     """Train, showing progress.
+
+    Args:
+        spec: a training spec (TOML).
+        workspace: holds the dataset version.
+        launcher: where to run.
+        resume: a run to go on with.
+        out: the folder that the launcher ``export`` makes.
+        gpu: the card that it plans for.
 
     Raises:
         TrainError: the run failed.
@@ -43,7 +59,15 @@ def train(
     else:
         raise UserError("no training spec named", "turnmill train TRAIN.toml, or --resume RUN")
     with progress() as on_event:
-        record = start_run(asked, workspace, launcher=launcher, resume=resume, on_event=on_event)
+        record = start_run(
+            asked,
+            workspace,
+            launcher=launcher,
+            resume=resume,
+            device=find_card(gpu).device() if gpu else None,
+            out=out,
+            on_event=on_event,
+        )
     if record.state in ("succeeded", "failed"):
         announce(lambda: run_ended(record, workspace), workspace)
     return finished(record)
@@ -114,6 +138,23 @@ def record_json(record: RunRecord) -> dict[str, Any]:
         "metrics": record.metrics,
         "record": str(record.plan.run_dir / "run.json"),
     }
+
+
+def exported_json(record: RunRecord, out: Path) -> dict[str, Any]:
+    """What ``--launcher export`` wrote, in the shape of ``turnmill train --json``."""
+    return {
+        "run": record.run_id,
+        "state": record.state,
+        "out": str(out),
+        "files": files_in(out),
+        "record": str(record.plan.run_dir / "run.json"),
+    }
+
+
+def show_exported(exported: dict[str, Any]) -> None:
+    """Print where the files are."""
+    facts = {"files": len(exported["files"]), "read first": f"{exported['out']}/README.txt"}
+    terminal.facts(f"Run {exported['run']}, planned and not started", facts)
 
 
 def show_record(record: RunRecord) -> None:
