@@ -76,7 +76,7 @@ def test_a_run_ends_with_an_adapter_and_a_record(plan):
 def test_no_stray_files(plan):
     trained(plan)
     assert sorted(file.name for file in plan.run_dir.iterdir()) == [
-        "adapter", "checkpoints", "plan.json", "rendered", "run.json",
+        "adapter", "checkpoints", "plan.json", "rendered", "run.json", "tensorboard",
     ]  # fmt: skip
     assert not list(plan.run_dir.rglob("README.md"))
 
@@ -191,7 +191,7 @@ def test_a_loss_that_is_no_number_ends_the_run(workspace, base):
     plan = prepare_run(small_spec(base, learning_rate=1e30), workspace, run_id="r1")
     record, _ = trained(plan)
     assert record.state == "failed"
-    assert record.failure.kind == "diverged"
+    assert record.failure.kind == "nan"
 
 
 def command(plan):

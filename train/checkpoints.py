@@ -35,12 +35,31 @@ class Progress(NamedTuple):
         tokens: tokens seen, padding not counted.
         trained_tokens: tokens among them that counted in the loss.
         seconds: spent on these steps.
+        loss_before: on the validation split, before the first step.
+        best_loss: the lowest on it since.
+        best_step: steps done when it was taken.
+        losses_since_best: how many were taken since then.
     """
 
     step: int = 0
     tokens: int = 0
     trained_tokens: int = 0
     seconds: float = 0.0
+    loss_before: float | None = None
+    best_loss: float | None = None
+    best_step: int = 0
+    losses_since_best: int = 0
+
+    def metrics(self) -> dict[str, float]:
+        """What a record says of them; a loss that was not taken is left out."""
+        counts = self._asdict()
+        before, best = counts.pop("loss_before"), counts.pop("best_loss")
+        step, _ = counts.pop("best_step"), counts.pop("losses_since_best")
+        if before is not None:
+            counts["eval_loss_before"] = before
+        if best is not None:
+            counts |= {"best_loss": best, "best_step": step}
+        return counts
 
 
 @contextmanager
@@ -109,17 +128,34 @@ def latest(
     return None
 
 
+def kept(checkpoints: Path) -> list[Progress]:
+    """The counts at each checkpoint that has a readable list, oldest first; files unread."""
+    told = (_told(folder) for folder in _by_step(checkpoints))
+    return [one[0] for one in told if one is not None]
+
+
 def _by_step(checkpoints: Path) -> list[Path]:
     found = checkpoints.glob("checkpoint-*")
     return sorted(found, key=lambda folder: int(folder.name.partition("-")[2]))
 
 
 def _whole(folder: Path) -> Progress | None:
+    told = _told(folder)
+    if told is None:
+        return None
+    progress, files = told
+    try:
+        whole = all(sha256_file(folder / name) == digest for name, digest in files.items())
+    except OSError:
+        return None
+    return progress if whole else None
+
+
+def _told(folder: Path) -> tuple[Progress, dict[str, str]] | None:
     try:
         told = read_json(folder / SEAL)
         files = told.pop("files")
-        whole = all(sha256_file(folder / name) == digest for name, digest in files.items())
-        return Progress(**told) if whole else None
+        return Progress(**told), files
     except (OSError, ValueError, KeyError, TypeError):
         # without a readable seal it is not a checkpoint
         return None

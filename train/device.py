@@ -80,6 +80,33 @@ def _cgroup_limits(root: Path) -> list[int]:
     return limits
 
 
+def memory_held_gib(kind: str) -> tuple[float, float]:
+    """Memory in GiB that this process holds, and the most it has held.
+
+    Args:
+        kind: ``cuda``: what torch has allocated on the card; ``mps``: what Metal has; ``cpu``: the
+            resident set.
+    """
+    import torch
+
+    if kind == "cuda":
+        return torch.cuda.memory_allocated() / 2**30, torch.cuda.max_memory_allocated() / 2**30
+    if kind == "mps":
+        held = torch.mps.driver_allocated_memory() / 2**30
+        return held, held
+    status = Path("/proc/self/status")
+    if status.exists():
+        told = dict(line.split(":", 1) for line in status.read_text("ascii").splitlines())
+        now, most = (int(told[name].split()[0]) / 2**20 for name in ("VmRSS", "VmHWM"))
+        return now, most
+    import resource
+    import sys
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    most /= 2**30 if sys.platform == "darwin" else 2**20
+    return most, most
+
+
 def hardware(device: Device) -> dict[str, str | int | float | None]:
     """What a record says about the machine; nothing that names it or its owner."""
     import torch

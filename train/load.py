@@ -1,5 +1,6 @@
 """Loads tokenizers and models from a Hub id or a folder: safetensors only, never foreign code."""
 
+import importlib.util
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 from ingest.errors import UserError
 from ingest.files import sha256_file
 from ingest.settings import Settings
+from train.spec import Quantization
 
 SMALL = 50_000_000  # parameters
 _TEXTS = ["*.json", "*.jinja", "*.model", "*.txt"]
@@ -77,19 +79,69 @@ def load_tokenizer(ref: str, revision: str | None = None, *, with_template: bool
     return tokenizer
 
 
-def load_model(ref: str, revision: str | None = None, dtype: str = "float32") -> Any:
-    """The weights of a base model on the CPU, in evaluation mode.
+def quantization_config(quantization: Quantization) -> Any:
+    """How bitsandbytes rounds a base model's linear layers, the head left out.
+
+    ``nf4`` as in QLoRA (Dettmers et al. 2023): the scales rounded once more, arithmetic in bf16.
+    """
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if quantization == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+
+
+def require_bitsandbytes(what: str) -> None:
+    """Refuse what only bitsandbytes can do where it cannot.
+
+    Args:
+        what: that asks for it, in words.
+
+    Raises:
+        BaseError: no CUDA device, or bitsandbytes is not installed.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        raise BaseError(
+            f"{what}: bitsandbytes runs on CUDA only, and torch finds no CUDA device here",
+            "leave it out, or train on a machine with an NVIDIA card",
+        )
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise BaseError(f"{what}: bitsandbytes is not installed", "pip install 'turnmill[quant]'")
+
+
+def load_model(
+    ref: str,
+    revision: str | None = None,
+    dtype: str = "float32",
+    *,
+    quantization: Quantization | None = None,
+    attention: str | None = None,
+) -> Any:
+    """The weights of a base model in evaluation mode: on the CPU, or quantised on the card.
 
     Args:
         ref: a folder or a Hub id.
         revision: on the Hub.
         dtype: ``float32`` or ``bfloat16``.
+        quantization: of its linear layers.
+        attention: as transformers names it; left out: its own choice.
 
     Raises:
-        BaseError: as for :func:`resolve_base`; no safetensors; an architecture unknown here.
+        BaseError: as for :func:`resolve_base`; no safetensors; an architecture unknown here;
+            quantised where bitsandbytes cannot run.
     """
     import torch
     from transformers import AutoModelForCausalLM
+
+    from train.distributed import world
 
     folder, _ = resolve_base(ref, revision)
     if not any(folder.glob("*.safetensors")):
@@ -97,6 +149,12 @@ def load_model(ref: str, revision: str | None = None, dtype: str = "float32") ->
             f"{ref}: holds no .safetensors file",
             "only safetensors are loaded: other weight files can run code",
         )
+    more: dict[str, Any] = {} if attention is None else {"attn_implementation": attention}
+    if quantization is not None:
+        require_bitsandbytes(f'quantization = "{quantization}"')
+        more["quantization_config"] = quantization_config(quantization)
+        # it is rounded on the card that trains it
+        more["device_map"] = {"": world().rank}
     quiet()
     with _loading(ref, "model"):
         model = AutoModelForCausalLM.from_pretrained(
@@ -105,6 +163,7 @@ def load_model(ref: str, revision: str | None = None, dtype: str = "float32") ->
             trust_remote_code=False,
             use_safetensors=True,
             local_files_only=True,
+            **more,
         )
     _settle_threads(model)
     return model

@@ -4,6 +4,7 @@ The reference is the base model. With an adapter that is the same weights with t
 where all weights are trained, what the base says of each pair is taken down before the first step.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,11 +15,13 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from trl import DPOConfig, DPOTrainer
 
+from train.adapter import lora_config
 from train.checkpoints import Progress
 from train.plan import TrainPlan
 from train.preference_reference import Reference, read_reference, write_reference
-from train.run_settings import lora_config, run_settings
-from train.run_trainer import Emit, Reporter, RunTrainer
+from train.pulse import Emit
+from train.run_settings import run_settings
+from train.run_trainer import Reporter, RunTrainer
 
 _ROWS = ("id", "prompt_ids", "chosen_ids", "chosen_mask", "rejected_ids", "rejected_mask")
 
@@ -197,6 +200,17 @@ class PreferenceTrainer(RunTrainer, DPOTrainer):  # type: ignore[misc] # trl shi
         judged = self.held_out(rows)
         return judged.loss, judged.trained_tokens
 
+    def held_out_told(self, rows: hf_datasets.Dataset) -> dict[str, float]:
+        """What an event says of held-out pairs."""
+        judged = self.held_out(rows)
+        return {
+            "loss": judged.loss,
+            "accuracy": judged.accuracy,
+            "reward_margin": judged.margin,
+            "chosen_likelier": judged.likelier,
+            "trained_tokens": judged.trained_tokens,
+        }
+
     def _batches(self, rows: hf_datasets.Dataset) -> Any:
         """Batches of like length with their tensors on the device, the longest first."""
         lengths = self.lengths_of(rows)
@@ -223,6 +237,8 @@ def build_trainer(
     stop: Callable[[], bool],
 ) -> PreferenceTrainer:
     """A trainer that does what the plan says and nothing else."""
+    # for the reference TRL turns checkpointing off and on again, by names transformers has renamed
+    warnings.filterwarnings("ignore", "`gradient_checkpointing_(en|dis)able", FutureWarning)
     full = plan.method == "full"
     settings = DPOConfig(
         **run_settings(plan),
@@ -246,7 +262,7 @@ def build_trainer(
         data_collator=PairCollator(tokenizer.pad_token_id),
         train_dataset=rows,
         processing_class=tokenizer,
-        peft_config=None if full else lora_config(plan),
+        peft_config=lora_config(plan),
     )
     trainer.add_callback(Reporter(trainer, stop))
     return trainer

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from peft import LoraConfig
-
+from train.adapter import optimiser_name
 from train.distributed import passes_each, world
 from train.plan import TrainPlan
+from train.trackers import others
 
 
 def run_settings(plan: TrainPlan) -> dict[str, Any]:
@@ -15,6 +15,7 @@ def run_settings(plan: TrainPlan) -> dict[str, Any]:
         "max_steps": plan.steps,
         "per_device_train_batch_size": plan.micro_batch,
         "gradient_accumulation_steps": passes_each(plan, world().size),
+        "optim": optimiser_name(plan),
         "learning_rate": plan.learning_rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": plan.warmup_steps,
@@ -34,18 +35,8 @@ def run_settings(plan: TrainPlan) -> dict[str, Any]:
         "data_seed": plan.seed,
         # every weight that is trained is used in every pass, the silent row's too
         "ddp_find_unused_parameters": False,
-        "report_to": "none",
+        # TensorBoard is ours: into the run's folder, and appended to
+        "report_to": others(plan.report_to) or "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": plan.device.kind == "cuda",
     }
-
-
-def lora_config(plan: TrainPlan) -> LoraConfig:
-    """The adapter as peft takes it."""
-    return LoraConfig(
-        r=plan.lora.r,
-        lora_alpha=plan.lora.alpha,
-        lora_dropout=plan.lora.dropout,
-        target_modules=plan.lora.targets,
-        task_type="CAUSAL_LM",
-    )

@@ -8,15 +8,19 @@ from typing import Any
 
 import datasets as hf_datasets
 from torch.utils.data import Sampler
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, TrainerCallback, TrainerState
 from transformers import Trainer as TransformersTrainer
+from transformers.trainer import TRAINER_STATE_NAME
 
 from ingest.errors import UserError
 from train.checkpoints import Progress, part_folder, room_checked, seal
+from train.device import memory_held_gib
 from train.distributed import dealt, summed
+from train.evals import Judge, is_ended, tidy_best
 from train.order import epoch_order
 from train.plan import TrainPlan
 from train.pulse import Emit, Pulse
+from train.trackers import tensorboard
 
 
 class DivergedError(UserError):
@@ -66,12 +70,15 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
         self.order_lengths: list[int] = []
         self.progress = progress
         self.part: Path | None = None  # where a checkpoint is being written
+        self.judge: Judge | None = None
         super().__init__(**kwargs)
         if self.accelerator.ddp_handler is not None:
             # else the gradients of all that is trained would be held twice
             self.accelerator.ddp_handler.gradient_as_bucket_view = True
         # stdout belongs to our events
         self.remove_callback(PrinterCallback)
+        if "tensorboard" in plan.report_to and self.args.process_index == 0:
+            self.add_callback(tensorboard(plan.run_dir, progress.step))
 
     def _send_telemetry(self) -> None:
         """Nothing leaves the machine."""
@@ -104,6 +111,31 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
         """What a step's event holds beside loss and counts, from what the trainer logs."""
         return {}
 
+    def held_out_loss(self, rows: hf_datasets.Dataset) -> tuple[float, int]:
+        """Mean loss over rows, and the tokens that counted in it."""
+        raise NotImplementedError
+
+    def held_out_told(self, rows: hf_datasets.Dataset) -> dict[str, float]:
+        """What an event says of held-out rows: ``loss`` and more."""
+        loss, tokens = self.held_out_loss(rows)
+        return {"loss": loss, "trained_tokens": tokens}
+
+    def train(self, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
+        """Train to the end of the plan, from a checkpoint if one is named."""
+        if resume_from_checkpoint is None or not is_ended(self.plan, self.progress):
+            return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+        # nothing is left but to deliver: transformers would train one step more
+        self._load_from_checkpoint(resume_from_checkpoint)
+        state = Path(resume_from_checkpoint) / TRAINER_STATE_NAME
+        self.state = TrainerState.load_from_json(str(state))
+        return None
+
+    def _evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Our own loss and decisions in the place of the trainer's evaluation."""
+        assert self.judge is not None
+        self.judge.decide()
+        return {}
+
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """One forward and backward pass; counts what it was given."""
         started = time.monotonic()
@@ -118,11 +150,11 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
                 f"step {self.state.global_step + 1}: the loss is {value}",
                 "start again with a lower learning_rate",
             )
-        self.progress = Progress(
-            self.state.global_step + 1,
-            self.progress.tokens + int(tokens),
-            self.progress.trained_tokens + int(trained),
-            self.progress.seconds + time.monotonic() - started,
+        self.progress = self.progress._replace(
+            step=self.state.global_step + 1,
+            tokens=self.progress.tokens + int(tokens),
+            trained_tokens=self.progress.trained_tokens + int(trained),
+            seconds=self.progress.seconds + time.monotonic() - started,
         )
         self.pulse.beat("training")
         return loss
@@ -143,6 +175,7 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
                 (written,) = self.part.iterdir()
                 (written / "README.md").unlink(missing_ok=True)
                 seal(written, checkpoints, self.progress, self.plan.keep_checkpoints)
+                tidy_best(self.plan, self.progress)
             self.part = None
         self.emit({"event": "checkpoint", "step": self.progress.step})
 
@@ -170,6 +203,8 @@ class Reporter(TrainerCallback):  # type: ignore[misc] # transformers ships no t
         done = self.trainer.progress
         seconds = max(done.seconds - self.first.seconds, 1e-9)
         rate = (done.tokens - self.first.tokens) / seconds
+        trained_rate = (done.trained_tokens - self.first.trained_tokens) / seconds
+        held, peak = memory_held_gib(self.trainer.args.device.type)
         self.trainer.emit(
             {
                 "event": "step",
@@ -182,6 +217,9 @@ class Reporter(TrainerCallback):  # type: ignore[misc] # transformers ships no t
                 "tokens": done.tokens,
                 "trained_tokens": done.trained_tokens,
                 "tokens_per_s": round(rate, 1),
+                "trained_tokens_per_s": round(trained_rate, 1),
+                "memory_gib": round(held, 3),
+                "memory_peak_gib": round(peak, 3),
                 "seconds_left": round((self.trainer.plan.tokens - done.tokens) / rate, 1),
             }
         )

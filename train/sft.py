@@ -23,14 +23,12 @@ from typing import IO, Any, NoReturn
 import orjson
 
 from ingest.errors import UserError
-from ingest.files import sha256_file
 from train.checkpoints import Progress, latest, room_checked
 from train.distributed import (
     World,
     end_with_parent,
     failure_told,
     forget_failures,
-    gathered_weights,
     is_lost_peer,
     one_card,
     peer_failure,
@@ -46,10 +44,9 @@ from train.plan import TrainPlan, read_plan
 from train.processes import lock, this_process
 from train.pulse import EVERY_S, Pulse
 from train.record import RECORD, Failure, RunRecord, State, new_record, read_record
-from train.step_down import HELD_OUT, Moment, StepDown, next_setup, setup_after, stepped
+from train.step_down import Moment, StepDown, next_setup, setup_after, stepped
 
 METRICS = "metrics.jsonl"
-ADAPTER = "adapter"
 _BUSY = 4
 # kept free so that a full disk can still be told of in the record
 _RESERVE, _RESERVE_BYTES = ".reserve", 1 << 18
@@ -313,11 +310,13 @@ def _trained(
         at: told what is being done.
         memory_limit_gib: of the device.
     """
+    from train.adapter import attention_of, delivered_name, save_weights
     from train.burn_in import BurnIn, peak_gib
+    from train.evals import BEST, Judge, is_ended
     from train.load import load_model, load_tokenizer, quiet
     from train.memory_bound import bounded
-    from train.trainer import build_trainer, load_rows
 
+    load_rows, build_trainer = _trainer_of(plan)
     emit = pulse.emit
     found = latest(plan.run_dir / "checkpoints", lambda name: emit(_damaged(name)))
     resumed, progress = found if found else (None, Progress())
@@ -326,10 +325,9 @@ def _trained(
     dtype = "bfloat16" if plan.precision == "bf16" else "float32"
     quiet()
     rows = load_rows(plan.run_dir / plan.splits["train"].file)
-    longest = max(len(ids) for ids in rows["input_ids"])
     trainer = build_trainer(
         plan,
-        load_model(base, dtype=dtype),
+        load_model(base, dtype=dtype, quantization=plan.quantization, attention=attention_of(plan)),
         load_tokenizer(base),
         with_silent_row(_cut(rows, plan, written, emit), world().size),
         emit=emit,
@@ -341,26 +339,41 @@ def _trained(
         trainer.order_lengths = [len(ids) for ids in rows["input_ids"]]
     trainer.add_callback(BurnIn(trainer, at))
     require_disk(plan, trainer.model)
-    at.longest = longest
+    at.longest = max(trainer.lengths_of(rows))
     metrics: dict[str, float] = {}
     held_out = load_rows(plan.run_dir / plan.splits["validation"].file) if plan.eval else None
+    judge = Judge(trainer, held_out, at) if held_out is not None else None
     with bounded(memory_limit_gib, plan.device.kind, trainer.model):
         try:
-            if held_out is not None and resumed is None:
-                # the adapter starts as nothing: this is the base model's loss
-                metrics["eval_loss_before"] = _judged(trainer, held_out, 0, emit, at)
+            if judge and resumed is None:
+                judge.before()
             trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-            if held_out is not None and trainer.progress.step == plan.steps:
-                metrics["eval_loss"] = _judged(trainer, held_out, plan.steps, emit, at)
+            finished = is_ended(plan, trainer.progress)
+            if judge and finished:
+                metrics |= judge.deliver()
         finally:
             at.step, at.peak_gib = trainer.progress.step, peak_gib(plan.device.kind)
     done = trainer.progress
-    metrics |= {**done._asdict(), "tokens_per_s": done.tokens / max(done.seconds, 1e-9)}
+    metrics |= {**done.metrics(), "tokens_per_s": done.tokens / max(done.seconds, 1e-9)}
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     metrics |= {"loss_first": losses[0], "loss_last": losses[-1]}
-    if done.step < plan.steps:
+    if not finished:
         return False, metrics, {}
-    return True, metrics, _save_adapter(trainer, plan.run_dir)
+    name = delivered_name(plan.method)
+    written_files = save_weights(trainer, plan.run_dir / name)
+    shutil.rmtree(plan.run_dir / BEST, ignore_errors=True)
+    return True, metrics, {f"{name}/{file}": sha256 for file, sha256 in written_files.items()}
+
+
+def _trainer_of(plan: TrainPlan) -> tuple[Callable[[Path], Any], Callable[..., Any]]:
+    """What reads the rows of a plan's kind, and what trains on them."""
+    if plan.kind == "preference":
+        from train import preference_trainer
+
+        return preference_trainer.load_rows, preference_trainer.build_trainer
+    from train import trainer
+
+    return trainer.load_rows, trainer.build_trainer
 
 
 def _damaged(checkpoint: str) -> dict[str, Any]:
@@ -382,26 +395,6 @@ def _cut(rows: Any, plan: TrainPlan, written: TrainPlan, emit: Emit) -> Any:
     emit({"event": "shortened", "max_length": plan.max_length, "rows_cut": made.rows_cut,
           "trained_tokens_lost": made.trained_tokens_lost})  # fmt: skip
     return made.rows
-
-
-def _judged(trainer: Any, held_out: Any, step: int, emit: Emit, at: Moment) -> float:
-    at.during = HELD_OUT
-    loss, tokens = trainer.held_out_loss(held_out)
-    emit({"event": "eval", "step": step, "loss": loss, "trained_tokens": tokens})
-    return float(loss)
-
-
-def _save_adapter(trainer: Any, run_dir: Path) -> dict[str, str]:
-    weights = gathered_weights(trainer)
-    if not world().speaks:
-        return {}
-    part, final = run_dir / f".{ADAPTER}.part", run_dir / ADAPTER
-    shutil.rmtree(part, ignore_errors=True)
-    trainer.model.save_pretrained(part, state_dict=weights)
-    (part / "README.md").unlink(missing_ok=True)
-    shutil.rmtree(final, ignore_errors=True)
-    part.rename(final)
-    return {f"{ADAPTER}/{file.name}": sha256_file(file) for file in sorted(final.iterdir())}
 
 
 if __name__ == "__main__":

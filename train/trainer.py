@@ -11,11 +11,13 @@ import pyarrow.parquet as pq
 import torch
 from trl import SFTConfig, SFTTrainer
 
+from train.adapter import lora_config
 from train.checkpoints import Progress
 from train.distributed import dealt, summed, with_silent_row
 from train.plan import TrainPlan
-from train.run_settings import lora_config, run_settings
-from train.run_trainer import Emit, Reporter, RunTrainer
+from train.pulse import Emit
+from train.run_settings import run_settings
+from train.run_trainer import Reporter, RunTrainer
 
 
 def load_rows(file: Path) -> hf_datasets.Dataset:
@@ -39,7 +41,9 @@ class Trainer(RunTrainer, SFTTrainer):  # type: ignore[misc] # trl ships no type
         """Tokens of a batch, padding not counted, and trained tokens among them."""
         # the first token of a row is never predicted, and the silent row has no other
         trained = int((inputs["labels"][:, 1:] != -100).sum())
-        lengths = inputs["attention_mask"].sum(1)
+        # rows end to end are told apart by where they begin, padded ones by their masks
+        packed = inputs.get("cu_seq_lens_q")
+        lengths = inputs["attention_mask"].sum(1) if packed is None else packed.diff()
         return int(lengths[lengths > 1].sum()), trained
 
     def held_out_loss(self, rows: hf_datasets.Dataset) -> tuple[float, int]:
@@ -81,7 +85,10 @@ def build_trainer(
 ) -> Trainer:
     """A trainer that does what the plan says and nothing else."""
     settings = SFTConfig(
-        **run_settings(plan), dataset_kwargs={"skip_prepare_dataset": True}, packing=False
+        **run_settings(plan),
+        dataset_kwargs={"skip_prepare_dataset": True},
+        packing=False,
+        padding_free=plan.packing,
     )
     trainer = Trainer(
         plan,
