@@ -732,6 +732,12 @@ def train(
     gpu: Annotated[
         str | None, typer.Option("--gpu", help="With export: the card to plan for, such as H100.")
     ] = None,
+    memory_limit: Annotated[
+        float | None,
+        typer.Option(
+            "--memory-limit", min=0, help="GiB that the run may hold of the device's memory."
+        ),
+    ] = None,
     home: Home = None,
     json: AsJson = False,
 ) -> None:
@@ -740,7 +746,13 @@ def train(
     from serve.terminal import print_json
 
     record = commands.train(
-        spec, _workspace(home), launcher=launcher, resume=resume, out=out, gpu=gpu
+        spec,
+        _workspace(home),
+        launcher=launcher,
+        resume=resume,
+        out=out,
+        gpu=gpu,
+        memory_limit_gib=memory_limit,
     )
     if out is not None:
         exported = commands.exported_json(record, out)

@@ -45,6 +45,7 @@ def start_run(
     run_id: str | None = None,
     device: Device | None = None,
     out: Path | None = None,
+    memory_limit_gib: float | None = None,
     on_event: OnEvent = lambda _: None,
 ) -> RunRecord:
     """Train as the spec says, to the end, an interruption or a failure.
@@ -59,6 +60,7 @@ def start_run(
         run_id: name of a new run; made up if not given.
         device: where a new run will be, if not here; for ``export``.
         out: the folder that ``export`` makes.
+        memory_limit_gib: what this attempt may hold of the device's memory; for ``local``.
         on_event: takes each event of planning and training.
 
     Raises:
@@ -75,6 +77,10 @@ def start_run(
         plan = read_plan(workspace.runs / open_run(resume, workspace).run_id / PLAN)
     else:
         plan = prepare_run(spec, workspace, run_id=run_id or new_run_id(), on_event=on_event)
+    if launcher == "local":
+        return LocalLauncher(memory_limit_gib).launch(plan, on_event)
+    if memory_limit_gib is not None:
+        raise SpecError(f"the launcher {launcher} knows no memory limit", "leave it out")
     return LAUNCHERS[launcher]().launch(plan, on_event)
 
 

@@ -14,6 +14,7 @@ from ingest.workspace import Workspace
 from serve import terminal
 from serve.commands.forgetting import warn_if_tainted
 from serve.commands.hooks import announce
+from serve.commands.run_notes import changes_told, noted
 from train.gpus import find_card
 from train.hooks.event import merged, run_ended
 from train.launchers.base import OnEvent
@@ -36,6 +37,7 @@ def train(
     resume: str | None,
     out: Path | None = None,
     gpu: str | None = None,
+    memory_limit_gib: float | None = None,
 ) -> RunRecord:
     """Train, showing progress.
 
@@ -46,6 +48,7 @@ def train(
         resume: a run to go on with.
         out: the folder that the launcher ``export`` makes.
         gpu: the card that it plans for.
+        memory_limit_gib: what the run may hold of the device's memory.
 
     Raises:
         TrainError: the run failed.
@@ -66,7 +69,8 @@ def train(
             resume=resume,
             device=find_card(gpu).device() if gpu else None,
             out=out,
-            on_event=on_event,
+            memory_limit_gib=memory_limit_gib,
+            on_event=noted(on_event),
         )
     if record.state in ("succeeded", "failed"):
         announce(lambda: run_ended(record, workspace), workspace)
@@ -160,7 +164,8 @@ def show_exported(exported: dict[str, Any]) -> None:
 def show_record(record: RunRecord) -> None:
     """Print what a run did."""
     metrics = {name: f"{value:,.4g}" for name, value in record.metrics.items()}
-    terminal.facts(f"Run {record.run_id}", {"state": record.state, **metrics})
+    facts = {"state": record.state, **changes_told(record), **metrics}
+    terminal.facts(f"Run {record.run_id}", facts)
 
 
 def list_all(workspace: Workspace) -> list[dict[str, Any]]:
@@ -169,6 +174,7 @@ def list_all(workspace: Workspace) -> list[dict[str, Any]]:
         {
             "run": record.run_id,
             "state": record.state,
+            "failure": record.failure.kind if record.failure else None,
             "dataset": f"{record.plan.dataset.name}@{record.dataset_fingerprint[:12]}",
             "base_model": record.plan.base.model,
             "steps": record.plan.steps,
@@ -179,9 +185,13 @@ def list_all(workspace: Workspace) -> list[dict[str, Any]]:
     ]
 
 
+def _state_of(row: dict[str, Any]) -> str:
+    return f"{row['state']} ({row['failure']})" if row["failure"] else row["state"]
+
+
 def show_all(rows: list[dict[str, Any]]) -> None:
     """Print the runs."""
-    cells = [(row["run"], row["state"], row["dataset"], row["steps"], row["started"][:16])
+    cells = [(row["run"], _state_of(row), row["dataset"], row["steps"], row["started"][:16])
              for row in rows]  # fmt: skip
     headings = ("run", "state", "dataset", "steps", "started (UTC)")
     terminal.table(f"Runs ({len(rows)})", headings, cells, right=(3,))
