@@ -48,13 +48,13 @@ class Comparison(BaseModel):
 
 def compare(request: Request) -> Comparison:
     """Load all three from disk in fp32 and compare their logits."""
-    import pyarrow.parquet as pq
     import torch
     from peft import PeftModel
 
     from train.load import load_model
+    from train.sequences import first_sequences
 
-    rows = pq.read_table(request.rendered, columns=["ids"]).slice(0, ROWS)["ids"].to_pylist()
+    rows = first_sequences(request.rendered, ROWS)
     adapted = PeftModel.from_pretrained(load_model(str(request.base)), request.adapter).eval()
     merged = load_model(str(request.merged))
     tally = _Tally()

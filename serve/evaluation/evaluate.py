@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import SecretStr
 
 from dataset.manifest import DatasetVersion
@@ -27,6 +25,7 @@ from serve.evaluation.report import (
     write_report,
 )
 from serve.evaluation.samples import ANSWER_TOKENS, Endpoint, Question, choose
+from train.sequences import sequence_lengths
 
 if TYPE_CHECKING:
     from train.plan import TrainPlan
@@ -240,9 +239,7 @@ def _lengths(
     if certificate is not None:
         file = workspace.runs / certificate.run / "rendered" / "train.parquet"
         if file.is_file():
-            ids = pq.read_table(file, columns=["ids"], partitioning=None)["ids"]
-            trained: list[int] = pc.list_value_length(ids).to_pylist()
-            lengths = {"train": Lengths.of(trained)} | lengths
+            lengths = {"train": Lengths.of(sequence_lengths(file))} | lengths
     return lengths
 
 
