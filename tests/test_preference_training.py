@@ -333,6 +333,7 @@ def test_an_obvious_preference_is_learnt_and_the_adapter_merges(plan, workspace)
     assert after["reward_margin"] > 0.2
     assert after["chosen_likelier"] > before["chosen_likelier"]
     assert after["loss"] < before["loss"]
+    assert record.metrics["eval_accuracy"] == 1.0
     first, *_, last = steps(events)
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-6)
     assert last["reward_margin"] > 0

@@ -58,6 +58,7 @@ class Judge(TrainerCallback):  # type: ignore[misc] # transformers ships no type
         self.trainer = trainer
         self.rows = rows
         self.at = at
+        self.last: dict[str, Any] = {}
         trainer.judge = self
         trainer.add_callback(self)
 
@@ -106,11 +107,14 @@ class Judge(TrainerCallback):  # type: ignore[misc] # transformers ships no type
             else:
                 trainer._load_from_checkpoint(str(folder))
                 step = done.best_step
-        # read back, it is measured again: what is delivered is what was the best
-        told = None if step == done.step == done.best_step else self._told(step)
-        if told:
+        told = self.last
+        if told.get("step") != step:
+            # read back, it is measured again: what is delivered is what was the best
+            told = self._told(step)
             trainer.emit(told)
-        metrics = {"eval_loss": told["loss"] if told else done.best_loss, "delivered_step": step}
+        kept_apart = {"event", "step", "trained_tokens"}
+        metrics = {f"eval_{name}": told[name] for name in told.keys() - kept_apart}
+        metrics["delivered_step"] = step
         if done.step < plan.steps:
             metrics["early_stop_step"] = done.step
         return metrics
@@ -119,6 +123,7 @@ class Judge(TrainerCallback):  # type: ignore[misc] # transformers ships no type
         before, self.at.during = self.at.during, HELD_OUT
         told = {"event": "eval", "step": step, **self.trainer.held_out_told(self.rows)}
         self.at.during = before
+        self.last = told
         return told
 
 
