@@ -4,7 +4,7 @@ from dataset.manifest import DatasetVersion
 from ingest.errors import SpecError
 from train.batch import split_batch
 from train.device import Device
-from train.spec import TrainSpec
+from train.spec import DpoSpec, TrainSpec
 
 
 def refuse_impossible(spec: TrainSpec, device: Device) -> None:
@@ -44,7 +44,8 @@ def refuse_for_kind(spec: TrainSpec, version: DatasetVersion) -> None:
         SpecError: a table ``dpo`` for conversations; for pairs, what needs a row of its own.
     """
     if version.spec.kind == "chat":
-        if "dpo" in spec.model_fields_set:
+        # a table that only says what is so anyhow does no harm
+        if spec.dpo != DpoSpec():
             raise SpecError(
                 f"[dpo] is for preference pairs, and {version.ref} holds conversations",
                 'leave the table out, or name a version of kind = "preference"',
