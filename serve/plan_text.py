@@ -52,7 +52,7 @@ def cost_text(made: Estimate) -> str | None:
     """What it costs, as a range; None where no price is known."""
     if made.usd_per_hour is None or made.cost_usd is None:
         return None
-    low, high = (s / 3600 * made.usd_per_hour for s in (made.low_s, made.high_s))
+    low, high = (s / made.seconds * made.cost_usd for s in (made.low_s, made.high_s))
     price = f"${made.usd_per_hour:g} an hour"
     return f"${made.cost_usd:.2f}, between ${low:.2f} and ${high:.2f}, at {price}"
 

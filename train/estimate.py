@@ -18,9 +18,9 @@ from train.rendered import SEQUENCES
 
 # Shares of a card's dense rate, lowest and highest. Llama-2-7B with LoRA on an A100 at 1,024 tokens
 # ran at 2,392 to 4,007 tokens/s (published by LLaMA-Factory, April 2024); with layers recomputed
-# that is 0.3 to 0.5 of 312 TFLOP/s. The same table has 4 bit as fast as bf16; int8 is known to be
+# that is 0.3 to 0.53 of 312 TFLOP/s. The same table has 4 bit as fast as bf16; int8 is known to be
 # slower, its share is a guess. Wider downwards: shorter rows and smaller models fill a card less.
-_SHARES = {None: (0.15, 0.50), "nf4": (0.12, 0.45), "int8": (0.05, 0.30)}
+_SHARES = {None: (0.15, 0.55), "nf4": (0.12, 0.45), "int8": (0.05, 0.30)}
 # of the rate of one large product, measured on the spot
 _SHARES_MEASURED = (0.20, 0.80)
 # Seconds that a layer takes in one pass forward and back however small it is: launches and Python.
