@@ -32,8 +32,9 @@ def reference() -> str:
     runner = CliRunner()
     parts = [HEAD]
     for name in names(get_command(app)):
+        asked = [*name.split(), "--help"]
         text = runner.invoke(
-            app, [*name.split(), "--help"], prog_name="turnmill", env={"COLUMNS": "100", "TERM": "dumb"}
+            app, asked, prog_name="turnmill", env={"COLUMNS": "100", "TERM": "dumb"}
         ).output
         body = "\n".join(line.rstrip() for line in text.strip().splitlines())
         parts.append(f"\n## turnmill {name}\n\n```text\n{body}\n```\n")

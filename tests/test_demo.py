@@ -12,9 +12,15 @@ from serve.commands import demo
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
 
+# it keeps what it is told
+_HOOK = '[[hook]]\nname = "keep"\non = ["model.merged", "eval.finished"]\ncommand = ["cat"]\n'
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "turnmill.toml").write_text(_HOOK)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +39,20 @@ def test_every_step_left_its_file(home: Path, result: dict[str, object]) -> None
     assert read_json(run / "run.json")["states"][-1]["state"] == "succeeded"
     assert read_json(Path(str(result["model"])) / "merge_certificate.json")["verdict"] == "pass"
     assert (home / "evals" / str(result["eval"]) / "report.json").is_file()
+
+
+def test_the_hooks_were_told_of_the_model_and_of_the_evaluation(
+    home: Path, result: dict[str, object]
+) -> None:
+    told = [read_json(log) for log in home.glob("hooks/*/keep/log.txt")]
+    data = {event["type"]: event["data"] for event in told}
+    assert len(told) == 2
+    assert data["model.merged"]["run_id"] == result["run"]
+    assert data["model.merged"]["state"] == "pass"
+    assert home / data["model.merged"]["path"] == Path(str(result["model"]))
+    assert data["eval.finished"]["eval_id"] == result["eval"]
+    assert data["eval.finished"]["scores"].keys() == result["scores"].keys()  # type: ignore[attr-defined]
+    assert str(home) not in str(told)
 
 
 def test_the_tuned_model_predicts_held_out_answers_better(result: dict[str, object]) -> None:

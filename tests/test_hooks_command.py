@@ -206,6 +206,7 @@ def test_all_faults_of_the_file_are_named_at_once(workspace):
         ('url = "ftp://example.org"\nsecret_env = "A"', "begins with https"),
         ('url = "https://example.org:x"\nsecret_env = "A"', "ort"),
         ('url = "http://127.0.0.1.example.org"\nsecret_env = "A"', "use https"),
+        ('url = "https://a..b"\nsecret_env = "A"', "abel"),
         ('url = "https://example.org"', "needs one of secret_file"),
         ('url = "https://example.org"\nsecret_env = "whsec_c2VjcmV0IQ=="', "the name of a var"),
         ('url = "https://example.org"\nsecret_env = "A"\nenv = ["B"]', "env is for command"),

@@ -1,8 +1,11 @@
 """Hooks that post: what is sent, what answers mean, what is tried again and what never."""
 
 import json
+import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from hooks_ground import KEY, SECRET, drip, drop, hang, happened, posting, receiver, write_hooks
@@ -162,11 +165,11 @@ def in_a_minute() -> str:
 
 @pytest.mark.parametrize(
     ("value", "least", "most"),
-    [("300", 290, 310), (in_a_minute(), 40, 70), ("soon", 3, 7), ("999999999", 86000, 86500)],
+    [("300", 290, 310), (None, 40, 70), ("soon", 3, 7), ("999999999", 86000, 86500)],
 )
 def test_a_receiver_may_ask_to_wait(workspace, door, value, least, most):
     posting(workspace, door.url)
-    door.answers, door.headers = [429], {"Retry-After": value}
+    door.answers, door.headers = [429], {"Retry-After": value or in_a_minute()}
     due = told(workspace).due
     assert due is not None
     assert least <= (due - datetime.now(UTC)).total_seconds() <= most
@@ -186,6 +189,65 @@ def test_proxies_of_the_environment_are_not_used(workspace, door, monkeypatch):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     posting(workspace, door.url)
     assert told(workspace).state == "delivered"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that signs itself, with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl to make a certificate")
+    file = tmp_path_factory.mktemp("tls") / "both.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+         "subjectAltName=IP:127.0.0.1", "-keyout", str(file), "-out", f"{file}.crt"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    file.write_text(file.read_text() + Path(f"{file}.crt").read_text())
+    return file
+
+
+def test_a_certificate_that_nobody_vouches_for_gets_nothing(workspace, certificate):
+    with receiver(certificate) as door:
+        posting(workspace, door.url.replace("http:", "https:"))
+        assert told(workspace).attempts[-1].error == "tls"
+        assert door.came == []
+
+
+def test_over_tls(workspace, certificate, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", f"{certificate}.crt")
+    with receiver(certificate) as door:
+        posting(workspace, door.url.replace("http:", "https:"))
+        assert told(workspace).state == "delivered"
+        assert door.came[0]["verified"]
+
+
+def test_tls_for_another_name_gets_nothing(workspace, certificate, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", f"{certificate}.crt")
+    with receiver(certificate) as door:
+        posting(workspace, door.url.replace("http://127.0.0.1", "https://localhost"))
+        assert told(workspace).attempts[-1].error == "tls"
+
+
+def nonsense(door, state) -> None:
+    door.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n")
+    door.close_connection = True
+
+
+def endless(door, state) -> None:
+    door.close_connection = True
+    try:
+        while not state.stop.is_set():
+            door.wfile.write(b"x" * 65536)
+    except OSError:
+        return
+
+
+@pytest.mark.parametrize("answer", [nonsense, endless])
+def test_what_is_no_http_is_no_answer(workspace, door, answer):
+    posting(workspace, door.url, "timeout_s = 5")
+    door.answers = [answer]
+    assert told(workspace).attempts[-1].error == "no HTTP"
 
 
 def test_what_never_succeeds_is_given_up(workspace, door, monkeypatch):

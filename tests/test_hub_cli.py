@@ -106,6 +106,23 @@ def test_push_and_pull(hub, version, turnmill, token_file):
     assert Path(pulled["path"]).is_dir()
 
 
+def test_a_push_is_told_to_the_hooks_once_and_a_rehearsal_never(
+    hub, version, turnmill, token_file, tmp_path
+):
+    hook = '[[hook]]\nname = "keep"\non = ["dataset.pushed"]\ncommand = ["cat"]\n'
+    (tmp_path / "home" / "turnmill.toml").write_text(hook)
+    options = ("--repo", REPO, "--token-file", token_file, "--json")
+    turnmill("push", "d", *options, "--dry-run")
+    assert not (tmp_path / "home" / "hooks").exists()
+    pushed = [turnmill("push", "d", *options).json for _ in range(2)]
+    (log,) = (tmp_path / "home" / "hooks").glob("*/keep/log.txt")
+    event = json.loads(log.read_text())
+    assert event["type"] == "dataset.pushed"
+    assert event["data"]["commit"] == pushed[0]["commit"]
+    assert (event["data"]["repo"], event["data"]["state"]) == (REPO, "private")
+    assert event["data"]["fingerprint"] == version.fingerprint
+
+
 def test_what_people_see(hub, version, turnmill, token_file):
     pushed = turnmill("push", "d", "--repo", REPO, "--token-file", token_file)
     assert (pushed.code, "members only" in pushed.out) == (0, True)

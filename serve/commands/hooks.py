@@ -35,7 +35,10 @@ def announce(make: Callable[[], Event], workspace: Workspace) -> None:
 
 
 def _note(delivery: Delivery) -> None:
-    if not delivery.attempts or delivery.state == "delivered":
+    if delivery.state == "delivered":
+        return
+    if not delivery.attempts:
+        terminal.note(f"hook {delivery.hook}: started; see 'turnmill hooks deliveries'")
         return
     later = f", again at {delivery.due:%H:%M:%S} UTC" if delivery.due else ""
     terminal.note(

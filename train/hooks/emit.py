@@ -5,7 +5,7 @@ Whoever emits is done already: nothing here undoes or fails it.
 
 from collections.abc import Callable
 
-from ingest.errors import SpecError
+from ingest.errors import UserError
 from ingest.settings import Settings
 from ingest.workspace import Workspace
 from train.hooks.deliver import deliver
@@ -29,8 +29,8 @@ def emit(event: Event, workspace: Workspace, on_delivery: Tell = lambda _: None)
         on_delivery: takes each delivery as it stands after this.
 
     Raises:
-        UserError: ``turnmill.toml`` is wrong, or the outbox cannot be read or written. An event
-            for which no hook could be looked up is kept for ``turnmill hooks flush``.
+        UserError: ``turnmill.toml`` is wrong, or the outbox cannot be read. The event is kept,
+            and ``turnmill hooks flush`` looks up its hooks.
         OSError: the disk does not take the event.
     """
     if not workspace.config.is_file():
@@ -41,10 +41,10 @@ def emit(event: Event, workspace: Workspace, on_delivery: Tell = lambda _: None)
     event = event.model_copy(update={"chain": chain()})
     try:
         hooks = load_hooks(workspace)
-    except SpecError:
+        names = matching(hooks, event, workspace)
+    except UserError:
         outbox.put(event)
         raise
-    names = matching(hooks, event, workspace)
     if not names:
         return
     outbox.put(event.model_copy(update={"hooks": names}))

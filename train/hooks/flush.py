@@ -1,14 +1,20 @@
 """Tries what is due, for as long as it is told to wait."""
 
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from ingest.workspace import Workspace
-from train.hooks.emit import attempt, is_open
-from train.hooks.event import Event
+from train.hooks.emit import attempt, emit, is_open
+from train.hooks.event import Event, run_ended
 from train.hooks.match import matching
 from train.hooks.outbox import Delivery, Outbox
 from train.hooks.spec import HooksFile, load_hooks
+from train.record import RECORD, RunError, read_record
+
+_LOOKS_S = 5.0
+_GRACE_S = 600.0
+"""Seconds in which whoever watched a run tells its end, and knows which hooks led to it."""
 
 
 def flush(workspace: Workspace, *, wait_s: float = 0.0) -> list[Delivery]:
@@ -27,6 +33,12 @@ def flush(workspace: Workspace, *, wait_s: float = 0.0) -> list[Delivery]:
     outbox = Outbox(workspace)
     end = time.time() + wait_s
     tried: dict[tuple[str, str], Delivery] = {}
+
+    def keep(delivery: Delivery) -> None:
+        tried[delivery.event, delivery.hook] = delivery
+
+    for event in _untold(workspace):
+        emit(event, workspace, keep)
     while True:
         hooks = load_hooks(workspace)
         waiting: list[datetime] = []
@@ -35,13 +47,35 @@ def flush(workspace: Workspace, *, wait_s: float = 0.0) -> list[Delivery]:
                 delivery = outbox.read(event.id, name)
                 if delivery.is_due(datetime.now(UTC)):
                     delivery = attempt(event, name, hooks, workspace)
-                    tried[event.id, name] = delivery
+                    keep(delivery)
                 if is_open(delivery) and delivery.due is not None:
                     waiting.append(delivery.due)
         due = min(waiting, default=None)
         if due is None or due.timestamp() > end:
             return list(tried.values())
-        time.sleep(max(0.0, due.timestamp() - time.time()) + 0.01)
+        # not all of it at once: others may leave something that is due sooner
+        time.sleep(min(_LOOKS_S, max(0.0, due.timestamp() - time.time()) + 0.01))
+
+
+def _untold(workspace: Workspace) -> Iterator[Event]:
+    """Runs whose end nobody told, because what watched them had died before.
+
+    Only those that ended after ``turnmill.toml`` was last written: a hook is not for what was.
+    """
+    if not workspace.config.is_file():
+        return
+    since = workspace.config.stat().st_mtime
+    for file in sorted(workspace.runs.glob(f"*/{RECORD}")):
+        if file.stat().st_mtime <= since:
+            continue
+        try:
+            record = read_record(file.parent)
+        except RunError:
+            continue  # 'turnmill runs' names it
+        ended = record.states[-1].at.timestamp()
+        over = record.state in ("succeeded", "failed") and ended < time.time() - _GRACE_S
+        if over and ended > since:
+            yield run_ended(record, workspace)
 
 
 def _names(event: Event, hooks: HooksFile, workspace: Workspace) -> list[str]:

@@ -100,6 +100,7 @@ class HookSpec(BaseModel):
             raise ValueError("an address holds no user name and password; the body is signed")
         host = parts.hostname
         parts.port  # noqa: B018 - raises where it is no number
+        (host or "").encode("idna")  # raises where no name can be so
         if not host or parts.scheme not in ("https", "http"):
             raise ValueError("an address begins with https:// and a host")
         if parts.scheme == "http" and not _is_loopback(host):
