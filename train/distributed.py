@@ -6,6 +6,7 @@ process: micro batches are dealt in turn, and where they do not come out even, a
 trained token takes the free place, which adds nothing to a loss that is a mean over tokens.
 """
 
+import faulthandler
 import os
 import threading
 import time
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 from ingest.errors import UserError
 from ingest.files import read_json, write_json
+from train.failures import KILLED
 from train.plan import PLAN, TrainPlan
 from train.record import Failure
 
@@ -215,11 +217,11 @@ def is_lost_peer(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "gloo" in str(error).lower()
 
 
-def peer_failure(run_dir: Path, run_id: str) -> Failure:
-    """Why a run failed whose other process is gone: its own word, else that it was ended."""
-    return failure_found(run_dir, wait=True) or Failure(
-        kind="killed",
-        message=f"{run_id}: another process of the run was ended",
+def peer_failure(run_dir: Path, run_id: str, *, wait: bool = True) -> Failure:
+    """Why a run failed of which a process is gone: its own word, else that it was ended."""
+    return failure_found(run_dir, wait=wait) or Failure(
+        kind=KILLED,
+        message=f"{run_id}: a process of the run was ended",
         advice="a process that ends without a word mostly ran out of memory; the same command"
         " goes on from the last checkpoint",
     )
@@ -232,6 +234,7 @@ def end_with_parent() -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_PARENT_CHECKED_S)
+        faulthandler.dump_traceback(all_threads=True)
         # the main thread may wait for the others for ever
         os._exit(1)
 

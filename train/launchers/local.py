@@ -14,6 +14,7 @@ from types import FrameType
 
 import orjson
 
+from train.distributed import peer_failure
 from train.failures import BUG, HOST_MEMORY, KILLED, STALL, BusyError
 from train.host_memory import oom_kills
 from train.launchers.base import OnEvent
@@ -35,6 +36,8 @@ _SET = {
     "DO_NOT_TRACK": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONUNBUFFERED": "1",
+    # torchrun kills processes that end no sooner: they come to their checkpoint
+    "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "300",
 }
 _ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
 LOG = "log.txt"
@@ -62,7 +65,7 @@ class LocalLauncher:
             BusyError: another process does this run.
         """
         refuse_if_busy(plan)
-        command = [sys.executable, "-m", "train.sft", str(plan.run_dir / PLAN)]
+        command = [sys.executable, *program(plan)]
         if self.memory_limit_gib is not None:
             command += ["--memory-limit", str(self.memory_limit_gib)]
         kills_before = oom_kills()
@@ -90,6 +93,15 @@ class LocalLauncher:
         if stalled is not None:
             return _failed(record, stalled)
         return _agreed(record, status, out_of_memory=oom_kills() != kills_before)
+
+
+def program(plan: TrainPlan) -> list[str]:
+    """What Python is given to run a plan, on as many processes as it says."""
+    run = ["-m", "train.sft", str(plan.run_dir / PLAN)]
+    if plan.processes == 1:
+        return run
+    several = ["--standalone", f"--nproc_per_node={plan.processes}"]
+    return ["-m", "torch.distributed.run", *several, *run]
 
 
 def refuse_if_busy(plan: TrainPlan) -> None:
@@ -215,6 +227,12 @@ def _agreed(record: RunRecord, status: int, *, out_of_memory: bool) -> RunRecord
     said = {0: "succeeded", 1: "failed", 2: "failed", 130: "interrupted"}
     if said.get(status) == record.state:
         return record
+    if record.plan.processes > 1 and status > 0:
+        # torchrun has one status for all that is not well: the record knows, if it came to a word
+        if record.state == "running":
+            return _failed(record, peer_failure(record.plan.run_dir, record.run_id, wait=False))
+        if record.state != "planned":
+            return record
     again = f"turnmill train --resume {record.run_id} goes on from the last checkpoint"
     if status == -signal.SIGKILL and out_of_memory:
         failure = Failure(
