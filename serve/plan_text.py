@@ -284,7 +284,8 @@ def shares(sizes: list[float], whole: float, cells: int) -> list[int]:
     return [end - start for start, end in pairwise(ends)]
 
 
-def as_fields(plan: Mapping[str, Any]) -> tuple[Mapping[str, float], float | None] | None:
+def planned_peak(plan: Mapping[str, Any]) -> tuple[Mapping[str, float], float | None] | None:
     """Parts and memory of the peak in a plan as ``run.json`` holds it; None where it has none."""
-    peak = plan.get("peak")
-    return (peak["parts_gib"], peak.get("memory_gib")) if peak else None
+    peak = plan.get("peak") or {}
+    parts = peak.get("parts_gib")
+    return (parts, peak.get("memory_gib")) if parts else None

@@ -87,11 +87,20 @@ def test_all_parts_are_there(write, version):
     page = Page(write(report))
     for part in ("Scores", "Answers side by side", "Merge certificate", "Lineage", "Training"):
         assert part in page.text
-    assert page.tags.count("svg") == 5
+    assert page.tags.count("svg") == 6
     assert "openai" in page.text
     assert version.fingerprint in page.text
     assert report.eval_id in page.text
     assert sum(tag == "article" for tag in page.tags) == 8
+
+
+def test_the_memory_of_the_plan_is_drawn_where_the_run_had_a_forecast(write, version):
+    html = write()
+    assert "Memory as it was forecast" in html
+    assert "activations 4.2 GiB" in Page(html).text
+    record = run_record(version)
+    del record["plan"]["peak"]
+    assert "Memory as it was forecast" not in write(run_record=record)
 
 
 def test_counts_come_from_the_version(write):

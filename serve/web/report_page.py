@@ -11,9 +11,11 @@ from dataset.manifest import DatasetVersion
 from ingest.files import write_whole
 from ingest.version import __version__
 from serve.evaluation.report import ConversationScore, EvalReport, Score
+from serve.plan_text import planned_peak
 from serve.web import plots
 from serve.web.counts import SplitTable, count_split
 from serve.web.facts import HASHES, certificate_facts, link_facts, run_facts
+from serve.web.memory_bar import memory_bar, memory_rows
 from serve.web.plots import number
 
 _NAMES = {
@@ -289,4 +291,14 @@ def _training(
         "curve_smoothed": bool(mean),
         "curve_judged": bool(judged),
         "run_facts": run_facts(record) if record else [],
+        **_memory(record),
     }  # fmt: skip
+
+
+def _memory(record: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The forecast that the run was planned with, where it has one."""
+    found = planned_peak(record.get("plan", {})) if record else None
+    if found is None:
+        return {"memory_figure": None, "memory_parts": []}
+    parts, memory_gib = found
+    return {"memory_figure": memory_bar(parts, memory_gib), "memory_parts": memory_rows(parts)}
