@@ -5,6 +5,7 @@ not an object that happens to be in memory. Writes ``{"rows": ..., "max_abs": ..
 file that the request names.
 """
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: Path = Field(description="folder of the base model")
-    adapter: Path = Field(description="folder of the adapter")
+    adapter: Path = Field(description="folder of the adapter, or of the whole trained model")
+    whole: bool = Field(default=False, description="whether all weights were trained")
     merged: Path = Field(description="folder of the merged model")
     rendered: Path = Field(description="parquet file with rendered rows")
     answer: Path = Field(description="file to write")
@@ -55,7 +57,11 @@ def compare(request: Request) -> Comparison:
     from train.sequences import first_sequences
 
     rows = first_sequences(request.rendered, ROWS)
-    adapted = PeftModel.from_pretrained(load_model(str(request.base)), request.adapter).eval()
+    base = load_model(str(request.base))
+    if request.whole:
+        adapted = load_model(str(request.adapter))
+    else:
+        adapted = PeftModel.from_pretrained(base, request.adapter).eval()
     merged = load_model(str(request.merged))
     tally = _Tally()
     with torch.inference_mode():
@@ -63,8 +69,9 @@ def compare(request: Request) -> Comparison:
             row = torch.tensor([ids[:POSITIONS]])
             want = adapted(input_ids=row).logits[0].double()
             got = merged(input_ids=row).logits[0].double()
-            with adapted.disable_adapter():
-                bare = adapted(input_ids=row).logits[0].double()
+            with contextlib.nullcontext() if request.whole else adapted.disable_adapter():
+                # an adapter stands in the base model itself
+                bare = base(input_ids=row).logits[0].double()
             tally.add(want, got, bare)
     return tally.comparison(len(rows))
 

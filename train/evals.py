@@ -111,7 +111,7 @@ class Judge(TrainerCallback):  # type: ignore[misc] # transformers ships no type
         if told.get("step") != step:
             # read back, it is measured again: what is delivered is what was the best
             told = self._told(step)
-            trainer.emit(told)
+            trainer.emit({**told, "best_loss": done.best_loss, "best_step": done.best_step})
         kept_apart = {"event", "step", "trained_tokens"}
         metrics = {f"eval_{name}": told[name] for name in told.keys() - kept_apart}
         metrics["delivered_step"] = step

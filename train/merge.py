@@ -17,8 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from ingest.errors import UserError
 from ingest.files import read_json, sha256_file, write_json
 from ingest.workspace import Workspace
+from train.adapter import delivered_name
 from train.certify import Comparison, Request
 from train.checkpoints import room_checked
+from train.plan import TrainPlan
 from train.record import RunRecord
 
 CERTIFICATE = "merge_certificate.json"
@@ -64,7 +66,7 @@ def merge_run(
     out: Path | None = None,
     on_progress: Progress | None = None,
 ) -> MergeCertificate:
-    """Merge a run's adapter into its base and prove the result.
+    """Merge a run's adapter into its base, or copy its whole model, and prove the result.
 
     Args:
         record: of a run that succeeded.
@@ -89,11 +91,11 @@ def merge_run(
     try:
         with room_checked(target.parent):
             tell("merge")
-            _write_merged(record.plan.base.path, run_dir, part)
+            _write_merged(record.plan, run_dir, part)
             tell("compare")
             split = _compared_on(record)
             rendered = run_dir / record.plan.splits[split].file
-            comparison = _compared(record.plan.base.path, run_dir / "adapter", part, rendered)
+            comparison = _compared(record.plan, run_dir, part, rendered)
             certificate = _certificate(record, part, comparison, split)
             place = part if certificate.verdict == "pass" else run_dir
             write_json(place / CERTIFICATE, certificate.model_dump(mode="json"))
@@ -155,14 +157,19 @@ def _check_inputs(record: RunRecord, run_dir: Path, target: Path) -> None:
         )
 
 
-def _write_merged(base: Path, run_dir: Path, part: Path) -> None:
+def _write_merged(plan: TrainPlan, run_dir: Path, part: Path) -> None:
     from peft import PeftModel
 
     from train.load import load_model
 
-    # in fp32, whatever it was trained in: rounding belongs at the end, if anywhere
-    adapted = PeftModel.from_pretrained(load_model(str(base)), run_dir / "adapter")
-    adapted.merge_and_unload().save_pretrained(part)
+    base, trained = plan.base.path, run_dir / delivered_name(plan.method)
+    if plan.method == "full":
+        # what was trained is the model already
+        shutil.copytree(trained, part)
+    else:
+        # in fp32, whatever it was trained in: rounding belongs at the end, if anywhere
+        adapted = PeftModel.from_pretrained(load_model(str(base)), trained)
+        adapted.merge_and_unload().save_pretrained(part)
     for pattern in _TOKENIZER_FILES:
         for file in base.glob(pattern):
             shutil.copyfile(file, part / file.name)
@@ -177,13 +184,18 @@ def _rows_of(record: RunRecord, split: str) -> int:
     return counts.rows if counts else 0
 
 
-def _compared(base: Path, adapter: Path, merged: Path, rendered: Path) -> Comparison:
+def _compared(plan: TrainPlan, run_dir: Path, merged: Path, rendered: Path) -> Comparison:
     from train.launchers.local import environment
 
     with tempfile.TemporaryDirectory() as folder:
         answer, asked = Path(folder) / "answer.json", Path(folder) / "request.json"
         request = Request(
-            base=base, adapter=adapter, merged=merged, rendered=rendered, answer=answer
+            base=plan.base.path,
+            adapter=run_dir / delivered_name(plan.method),
+            whole=plan.method == "full",
+            merged=merged,
+            rendered=rendered,
+            answer=answer,
         )
         write_json(asked, request.model_dump(mode="json"))
         done = subprocess.run(
@@ -206,7 +218,7 @@ def _certificate(
 ) -> MergeCertificate:
     from train.device import packages
 
-    passed, reason = judge(comparison)
+    passed, reason = judge(comparison, whole=record.plan.method == "full")
     generation = read_json(part / "generation_config.json")
     eos = generation.get("eos_token_id")
     return MergeCertificate(
@@ -228,20 +240,27 @@ def _certificate(
     )
 
 
-def judge(comparison: Comparison) -> tuple[bool, str]:
+def judge(comparison: Comparison, *, whole: bool = False) -> tuple[bool, str]:
     """Whether a merge may be used, and why.
 
     The comparison has power only where the adapter does something: against an adapter without
     effect, a merge that lost it would look perfect.
+
+    Args:
+        comparison: of the merged model, read from the disk, with what was trained.
+        whole: whether all weights were trained: then it is a copy, and the effect the training's.
     """
+    what, cause = ("copy", "the training") if whole else ("merge", "the adapter")
     if not comparison.adapter_effect > 0:
+        if whole:
+            return False, "the training changed nothing: its rate was too low for these weights"
         return False, "the adapter changes nothing: its layers were not found, or it never learned"
     if not comparison.max_abs * _ERROR_TIMES <= comparison.adapter_effect:
         return False, (
-            f"the merge is off by {comparison.max_abs:.3g}, too much beside the adapter's "
+            f"the {what} is off by {comparison.max_abs:.3g}, too much beside {cause}'s "
             f"effect of {comparison.adapter_effect:.3g}"
         )
     return True, (
-        f"the merge is off by {comparison.max_abs:.3g}, at most a hundredth of the adapter's "
+        f"the {what} is off by {comparison.max_abs:.3g}, at most a hundredth of {cause}'s "
         f"effect of {comparison.adapter_effect:.3g}"
     )

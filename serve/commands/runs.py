@@ -15,6 +15,7 @@ from serve import terminal
 from serve.commands.forgetting import warn_if_tainted
 from serve.commands.hooks import announce
 from serve.commands.run_notes import changes_told, noted
+from train.adapter import delivered_name
 from train.gpus import find_card
 from train.hooks.event import merged, run_ended
 from train.launchers.base import OnEvent
@@ -138,7 +139,7 @@ def record_json(record: RunRecord) -> dict[str, Any]:
     return {
         "run": record.run_id,
         "state": record.state,
-        "adapter": str(record.plan.run_dir / "adapter"),
+        "adapter": str(record.plan.run_dir / delivered_name(record.plan.method)),
         "metrics": record.metrics,
         "record": str(record.plan.run_dir / "run.json"),
     }
