@@ -6,6 +6,8 @@ import pytest
 import torch
 from train_ground import seal_version, small_spec, talk, tiny_base
 
+from ingest.workspace import Workspace
+from train import memory_bound
 from train.plan import read_plan
 from train.record import read_record
 from train.run import prepare_run
@@ -13,13 +15,13 @@ from train.sft import run
 from train.spec import LoraSpec
 from train.step_down import HELD_OUT, RunSetup, next_setup
 
+GIB = 2**30
+
 pytestmark = [
     pytest.mark.torch,
     # trl 1.16 reads names that transformers 5.23 has renamed
     pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning"),
 ]
-# of tensors in GiB: the four longest rows at once do not fit, two do
-BOUND = 0.15
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +38,36 @@ def planned(workspace, base, run_id="r1", **more):
     return prepare_run(small_spec(base, **{**asked, **more}), workspace, run_id=run_id)
 
 
-@pytest.fixture
-def version(workspace):
+def sealed(workspace):
     # rows of unequal length, the longest over 128 tokens
     train = [talk(n, 1 + 2 * (n % 6)) for n in range(22)]
     return seal_version(workspace, {"train": train, "validation": [talk(n) for n in range(50, 53)]})
+
+
+@pytest.fixture
+def version(workspace):
+    return sealed(workspace)
+
+
+@pytest.fixture(scope="module")
+def peak(tmp_path_factory, base):
+    """GiB of live tensors at the peak of a run's first step, by its micro batch."""
+    workspace = Workspace(tmp_path_factory.mktemp("measured"))
+    sealed(workspace)
+    found = {}
+
+    class Measured(memory_bound._Bound):
+        def add(self, tensor, category):
+            super().add(tensor, category)
+            found[rows] = max(found.get(rows, 0.0), self.total / GIB)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory_bound, "_Bound", Measured)
+        for rows in (4, 2, 1):
+            asked = {"micro_batch": rows, "grad_accumulation": 1, "checkpointing": rows == 1}
+            plan = planned(workspace, base, f"rows{rows}", eval=False, **asked)
+            run(plan, lambda event: None, lambda: True, memory_limit_gib=1.0)
+    return found
 
 
 def trained(plan, limit=None, emit=lambda event: None):
@@ -66,10 +93,10 @@ def rungs(record):
 
 
 def test_a_run_without_enough_memory_takes_smaller_batches_and_learns_the_same(
-    workspace, version, base
+    workspace, version, base, peak
 ):
     whole, told = trained(planned(workspace, base, "whole"))
-    record, events = trained(planned(workspace, base, "bounded"), BOUND)
+    record, events = trained(planned(workspace, base, "bounded"), (peak[4] + peak[2]) / 2)
     assert record.state == "succeeded"
     assert rungs(record) == [
         RunSetup(micro_batch=2, grad_accumulation=4, checkpointing=False, max_length=512)
@@ -101,11 +128,13 @@ def test_every_rung_and_the_refusal_after_the_last(workspace, version, base):
     assert read_record(plan.run_dir) == record
 
 
-def test_rows_are_cut_shorter_only_where_the_plan_allows_it(workspace, version, base):
-    refused, _ = trained(planned(workspace, base, "refused", eval=False), 0.03)
+def test_rows_are_cut_shorter_only_where_the_plan_allows_it(workspace, version, base, peak):
+    # with one row, its activations recomputed
+    limit = 0.7 * peak[1]
+    refused, _ = trained(planned(workspace, base, "refused", eval=False), limit)
     assert refused.failure.kind == "out-of-memory"
     allowed = planned(workspace, base, "allowed", eval=False, allow_shorter=True)
-    record, events = trained(allowed, 0.03)
+    record, events = trained(allowed, limit)
     assert record.state == "succeeded"
     assert rungs(record)[-1].max_length < 512
     (cut,) = [event for event in events if event["event"] == "shortened"]
@@ -132,12 +161,11 @@ def test_memory_that_runs_out_between_checkpoints_goes_on_from_the_last(workspac
     assert record.metrics["tokens"] == whole.metrics["tokens"]
 
 
-def test_the_program_goes_on_in_a_new_one_under_the_same_number(workspace, version, base):
+def test_the_program_goes_on_in_a_new_one_under_the_same_number(workspace, version, base, peak):
     plan = planned(workspace, base)
-    command = [sys.executable, "-m", "train.sft", str(plan.run_dir / "plan.json")]
-    with subprocess.Popen(
-        [*command, "--memory-limit", str(BOUND)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    limit = ["--memory-limit", str((peak[4] + peak[2]) / 2)]
+    command = [sys.executable, "-m", "train.sft", str(plan.run_dir / "plan.json"), *limit]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         out, error = process.communicate(timeout=240)
     assert process.returncode == 0, error.decode()[-2000:]
     events = [json.loads(line) for line in out.splitlines()]
