@@ -16,6 +16,7 @@ from ingest.workspace import Workspace
 from serve import terminal
 from serve.commands import datasets, evaluations, exports, masks, runs, serving
 from serve.commands.evaluations import Evaluation
+from serve.commands.run_display import progress
 
 ASSISTANT = "Wendel Mill"
 """The participant of the sample's WhatsApp chat who is the assistant."""
@@ -194,7 +195,7 @@ def _train(version: DatasetVersion, base: str, workspace: Workspace) -> Any:
     ]
     if stopped:
         _say(f"going on with {stopped[-1]}")
-    with runs.progress() as on_event:
+    with progress() as on_event:
         record = start_run(
             spec, workspace, resume=stopped[-1] if stopped else None, on_event=on_event
         )

@@ -39,6 +39,13 @@ def note_of(event: dict[str, Any]) -> str | None:
             f"rows cut to {event['max_length']} tokens: {event['rows_cut']} rows,"
             f" {event['trained_tokens_lost']:,} trained tokens are lost"
         )
+    if kind == "early_stop":
+        return (
+            f"ends early at step {event['step']}: {event['reason']}; the best held-out loss,"
+            f" {event['best_loss']:.3f}, was at step {event['best_step']}"
+        )
+    if kind == "best_lost":
+        return f"the best weights, of step {event['step']}, are damaged: ending with the last"
     if kind == "checkpoint_damaged":
         return f"{event['checkpoint']} is damaged or not whole: going on from the one before it"
     return None

@@ -1,12 +1,8 @@
 """What the commands around training do."""
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dataset.manifest import load_version
 from ingest.errors import UserError
@@ -14,11 +10,11 @@ from ingest.workspace import Workspace
 from serve import terminal
 from serve.commands.forgetting import warn_if_tainted
 from serve.commands.hooks import announce
+from serve.commands.run_display import progress
 from serve.commands.run_notes import changes_told, noted
 from train.adapter import delivered_name
 from train.gpus import find_card
 from train.hooks.event import merged, run_ended
-from train.launchers.base import OnEvent
 from train.launchers.export import files_in
 from train.merge import MergeCertificate, merge_run
 from train.record import RunRecord, list_runs, open_run
@@ -92,46 +88,6 @@ def finished(record: RunRecord) -> RunRecord:
         message = f"run {record.run_id}: {record.failure.message}"
         raise TrainError(message, record.failure.advice)
     return record
-
-
-@contextlib.contextmanager
-def progress() -> Iterator[OnEvent]:
-    """A live bar for the events of a run; plain lines where stderr is no terminal."""
-    if not terminal.err.is_terminal:
-        yield _plain
-        return
-    bar = Progress(
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[detail]}"),
-        TimeElapsedColumn(),
-        console=terminal.err,
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("training", total=None, detail="starting")
-        yield lambda event: _update(bar, task, event)
-
-
-def _update(bar: Progress, task: Any, event: dict[str, Any]) -> None:
-    if event["event"] == "step":
-        bar.update(task, completed=event["step"], total=event["steps"], detail=step_text(event))
-    elif event["event"] == "render":
-        bar.update(task, detail=f"rendering {event['split']} {event['rows']}/{event['of']}")
-
-
-def step_text(event: dict[str, Any]) -> str:
-    """One step in words."""
-    return (
-        f"loss {event['loss']:.3f}  {event['tokens_per_s']:,.0f} tok/s  "
-        f"{event['seconds_left']:.0f} s left"
-    )
-
-
-def _plain(event: dict[str, Any]) -> None:
-    if event["event"] == "step" and (event["step"] % 10 == 0 or event["step"] == event["steps"]):
-        terminal.note(f"step {event['step']}/{event['steps']}  {step_text(event)}")
 
 
 def record_json(record: RunRecord) -> dict[str, Any]:
