@@ -831,6 +831,11 @@ app.add_typer(hooks, name="hooks")
 def _hooks(context: typer.Context, home: Home = None, json: AsJson = False) -> None:
     """List the hooks of turnmill.toml and check them; deliveries, replay, test and flush."""
     if context.invoked_subcommand is not None:
+        if home is not None or json:  # it would be another workspace without a word
+            raise UserError(
+                "--home and --json stand after the command",
+                f"turnmill hooks {context.invoked_subcommand} --home DIR",
+            )
         return
     from serve.commands import hooks as commands
     from serve.terminal import print_json

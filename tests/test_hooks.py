@@ -187,6 +187,7 @@ def test_the_commands_show_and_replay_deliveries(workspace, turnmill, door):
     assert rows[1]["attempts"][0]["status"] == 500
     assert len(json.loads(turnmill("hooks", "deliveries", "--limit", "1", "--json")[1])) == 1
     assert turnmill("hooks", "deliveries")[0] == 0
+    assert run(["hooks", "--home", str(workspace.home), "deliveries"]) == 2  # not silently another
     code, out, _ = turnmill("hooks", "replay", happened().id[:20], "--json")
     assert (code, json.loads(out)[0]["state"]) == (0, "delivered")
     assert turnmill("hooks", "replay", "evt_")[0] == 2
