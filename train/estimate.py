@@ -25,7 +25,7 @@ _SHARES = {None: (0.15, 0.55), "nf4": (0.12, 0.45), "int8": (0.05, 0.30)}
 _SHARES_MEASURED = (0.20, 0.80)
 # Seconds that a layer takes in one pass forward and back however small it is: launches and Python.
 # CPU: a model of two layers of 32 and one of six layers of 256, by this trainer. Cards: a guess.
-_LAYER_S = {"cpu": (0.002, 0.015), "cuda": (0.0005, 0.004), "mps": (0.001, 0.01)}
+_LAYER_S = {"cpu": (0.003, 0.03), "cuda": (0.0005, 0.004), "mps": (0.001, 0.01)}
 # how far a run may be from an earlier one
 _AGAIN = (0.75, 1.5)
 
