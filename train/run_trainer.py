@@ -17,6 +17,7 @@ from train.checkpoints import Progress, part_folder, room_checked, seal
 from train.device import memory_held_gib
 from train.distributed import dealt, summed
 from train.evals import Judge, is_ended, tidy_best
+from train.head import trained_positions
 from train.order import epoch_order
 from train.plan import TrainPlan
 from train.pulse import Emit, Pulse
@@ -135,6 +136,11 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
         assert self.judge is not None
         self.judge.decide()
         return {}
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        """TRL's loss, its head on trained positions alone."""
+        with trained_positions():
+            return super().compute_loss(*args, **kwargs)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """One forward and backward pass; counts what it was given."""
