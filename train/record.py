@@ -122,8 +122,7 @@ def settled_record(run_dir: Path) -> RunRecord:
             return read_record(run_dir)
         failure = Failure(
             kind=KILLED,
-            message=f"{record.run_id}: its process {record.process.pid} is gone, and so is the"
-            " one that watched it",
+            message=f"its process {record.process.pid} is gone, and so is the one that watched it",
             advice=f"turnmill train --resume {record.run_id} goes on from the last checkpoint",
         )
         return record.entered("failed", failure=failure).write(run_dir)
