@@ -218,6 +218,7 @@ class PreferenceTrainer(RunTrainer, DPOTrainer):  # type: ignore[misc] # trl shi
         for at in range(0, len(order), self.plan.micro_batch):
             batch = [rows[row] for row in order[at : at + self.plan.micro_batch]]
             yield batch, self._prepare_inputs(self.data_collator(batch))
+            self.pulse.beat("held-out loss")
 
 
 def _share(differences: torch.Tensor) -> float:

@@ -66,6 +66,7 @@ class Trainer(RunTrainer, SFTTrainer):  # type: ignore[misc] # trl ships no type
                 # divided by one: the sum
                 total += self.compute_loss(self.model, inputs, num_items_in_batch=one).item()
             count += int((inputs["labels"][:, 1:] != -100).sum())
+            self.pulse.beat("held-out loss")
         self.model.train()
         self._metrics["eval"].clear()
         # compute_loss takes it that gradients will be averaged, and makes up for that

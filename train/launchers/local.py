@@ -187,6 +187,8 @@ class _Watch:
     def _ended(self) -> Failure:
         # train.sft writes the stacks of its threads at this signal
         os.killpg(self._process.pid, signal.SIGUSR1)
+        # one that was stopped could not
+        os.killpg(self._process.pid, signal.SIGCONT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_STACKS_WRITTEN_S)
         if self._process.poll() is None:
