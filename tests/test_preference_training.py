@@ -1,10 +1,14 @@
 """Training on preference pairs: exact rows, exact log-probabilities, exact resume."""
 
+import gc
+import itertools
 import json
 import math
 
+import datasets
 import pytest
 import torch
+from memory_ground import SMALL, real_model
 from preference_ground import obvious, pair, pair_spec, said, seal_pairs, small_pairs
 from train_ground import small_spec, small_version, tiny_base, tiny_tokenizer
 from typer.testing import CliRunner
@@ -12,12 +16,15 @@ from typer.testing import CliRunner
 from ingest.errors import SpecError
 from serve.cli import app
 from train.checkpoints import Progress
-from train.load import load_model, load_tokenizer
+from train.device import Device
+from train.load import load_model, load_tokenizer, quiet
 from train.memory import read_config
+from train.memory_count import LiveBytes
 from train.memory_setup import StepSetup
 from train.merge import merge_run
 from train.order import step_rows
-from train.peak import forecaster
+from train.peak import forecaster, pair_forecaster
+from train.plan import TrainPlan
 from train.policy import Policy
 from train.preference_rendered import TOO_LONG
 from train.preference_rows import APART, PROMPT, SAME, UNTRAINED, pair_rows
@@ -26,6 +33,7 @@ from train.render import RenderError, prompt, render
 from train.run import prepare_run
 from train.sequences import first_sequences, sequence_lengths
 from train.sft import run
+from train.spec import LoraSpec
 
 pytestmark = [
     pytest.mark.torch,
@@ -224,6 +232,48 @@ def test_the_forecast_counts_both_answers_and_trusts_itself_less(workspace, base
     assert peak.peak_gib == pytest.approx(rows.peak_gib)
     assert peak.expected_error > rows.expected_error
     assert "both answers" in peak.basis
+
+
+def test_the_forecast_is_that_of_the_live_trainer_where_every_token_counts(tmp_path):
+    config = {**SMALL["llama"], "num_hidden_layers": 2}
+    setup = StepSetup(
+        micro_batch=2, max_length=96, precision="fp32", checkpointing=False, device="cpu",
+        lora=LoraSpec(r=4, dropout=0.0),
+    )  # fmt: skip
+    made = pair_forecaster(config)(setup)
+    assert live_bytes(config, setup, tmp_path) == pytest.approx(made.tensor_bytes, rel=0.02)
+
+
+def live_bytes(config, setup, folder):
+    """Peak of live tensors over two steps of the run's own trainer, on the CPU."""
+    pairs, answer = 4 * setup.micro_batch, setup.max_length - 1
+    data = datasets.Dataset.from_dict(
+        {
+            "id": [str(n) for n in range(pairs)], "prompt_ids": [[5]] * pairs,
+            "chosen_ids": [[5] * answer] * pairs, "chosen_mask": [[1] * answer] * pairs,
+            "rejected_ids": [[6] * (answer - 1)] * pairs,
+            "rejected_mask": [[1] * (answer - 1)] * pairs,
+        }
+    )  # fmt: skip
+    plan = TrainPlan.model_construct(
+        run_id="r", run_dir=folder, kind="preference", lora=setup.lora, eval=False, rows=pairs,
+        device=Device(kind="cpu", name="x"), precision="fp32", checkpointing=False, tokens=1,
+        micro_batch=setup.micro_batch, grad_accumulation=2, max_length=setup.max_length, seed=0,
+        learning_rate=1e-4, warmup_steps=0, steps=2, save_every_steps=9, keep_checkpoints=1,
+    )  # fmt: skip
+    quiet()
+    trainer = build_trainer(
+        plan, real_model(config, setup), tiny_tokenizer(), data,
+        emit=lambda _: None, progress=Progress(), stop=never,
+    )  # fmt: skip
+    trainer.args.save_strategy = "no"
+    counter = LiveBytes()
+    for tensor in itertools.chain(trainer.model.parameters(), trainer.model.buffers()):
+        counter.add(tensor, "weights")
+    with counter:
+        trainer.train()
+    gc.collect()
+    return max(peak.total for peak in counter.peaks.values())
 
 
 # -- the loss -------------------------------------------------------------------------------------
