@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from train_ground import small_spec, small_version, tiny_base
 
@@ -21,12 +22,22 @@ from ingest.errors import SpecError
 from ingest.workspace import Workspace
 from train.batch import split_batch
 from train.checkpoints import latest
-from train.distributed import DistributedError, dealt, one_card, passes_each, require_room
+from train.distributed import (
+    DistributedError,
+    dealt,
+    forget_failures,
+    is_lost_peer,
+    one_card,
+    passes_each,
+    peer_failure,
+    require_room,
+)
 from train.launchers.export_accelerate import accelerate_configs
 from train.launchers.local import LocalLauncher, environment, program
+from train.launchers.local import _agreed as agreed
 from train.order import step_rows
 from train.plan import TrainPlan
-from train.record import RunRecord, read_record
+from train.record import RunRecord, new_record, read_record
 from train.run import prepare_run, start_run
 from train.sft import run
 from train.spec import LoraSpec, TrainSpec
@@ -236,6 +247,39 @@ def test_the_record_of_a_refused_run_says_so(plan: TrainPlan, monkeypatch) -> No
     record = run(plan, lambda _: None, lambda: False)
     assert record.state == "failed"
     assert "cannot be shared out among 3 processes" in record.failure.message
+
+
+def test_a_process_that_does_not_speak_leaves_word_of_its_failure(plan, monkeypatch) -> None:
+    monkeypatch.setattr("train.distributed._GRACE_S", 0.0)
+    assert peer_failure(plan.run_dir, plan.run_id).kind == "killed"
+    with monkeypatch.context() as second:
+        second.setenv("WORLD_SIZE", "3")
+        second.setenv("RANK", "1")
+        events: list[dict] = []
+        failed = run(plan, events.append, lambda: False)
+    assert "cannot be shared out among 3 processes" in failed.failure.message
+    # the first process writes the record, and takes over what the other said
+    assert read_record(plan.run_dir).state == "planned"
+    assert peer_failure(plan.run_dir, plan.run_id) == failed.failure
+    forget_failures(plan.run_dir)
+    assert peer_failure(plan.run_dir, plan.run_id).kind == "killed"
+
+
+def test_only_a_lost_connection_counts_as_a_lost_process() -> None:
+    assert is_lost_peer(RuntimeError("[../gloo/transport/tcp/pair.cc:547] Connection closed"))
+    assert is_lost_peer(torch.distributed.DistBackendError("NCCL communicator was aborted"))
+    assert not is_lost_peer(RuntimeError("shapes do not match"))
+    assert not is_lost_peer(ValueError("gloo"))
+
+
+def test_a_status_of_torchrun_says_less_than_the_record(plan: TrainPlan) -> None:
+    several = new_record(plan.model_copy(update={"processes": 2}))
+    stopped = several.entered("interrupted")
+    assert agreed(stopped, 1, out_of_memory=False) == stopped
+    lost = agreed(several.entered("running"), 1, out_of_memory=False)
+    assert (lost.state, lost.failure.kind) == ("failed", "killed")
+    # torchrun itself did not start
+    assert agreed(several, 1, out_of_memory=False).failure.kind == "bug"
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "0"), ("2,3", "2"), ("1", "1"), ("", "")])
