@@ -1,11 +1,9 @@
 """YAML and TOML of plain values, so that no library is needed to write either."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from dataset.export.config_text import number, quoted
-
-Value = Mapping[str, Any] | Sequence[Any] | str | float | bool | None
 
 
 def yaml_text(values: Mapping[str, Any], *, head: str = "") -> str:
