@@ -26,13 +26,20 @@ class InProcess(httpx.BaseTransport):
             reply = self._emulator.handle(
                 request.method, str(request.url), dict(request.headers), request.read()
             )
-            body = b"".join(reply.live) if reply.live else reply.body
         except Cut:
             raise httpx.RemoteProtocolError("cut", request=request) from None
         except Silent:
             self._emulator.world.clock.sleep(request.extensions["timeout"]["read"])
             raise httpx.ReadTimeout("silent", request=request) from None
+        body = _streamed(reply.live, request) if reply.live else reply.body
         return httpx.Response(reply.status, headers=reply.headers, content=body, request=request)
+
+
+def _streamed(live: Iterator[bytes], request: httpx.Request) -> Iterator[bytes]:
+    try:
+        yield from live
+    except Cut:
+        raise httpx.ReadError("cut", request=request) from None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -91,7 +98,15 @@ def running(emulator: Emulator) -> Iterator[str]:
     url = f"http://127.0.0.1:{server.server_address[1]}"
     emulator.world.api_url = url
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+
+    def move() -> None:
+        # pods go on while nobody asks
+        while not emulator.stopping.wait(0.02):
+            emulator.world.tick()
+
+    mover = threading.Thread(target=move)
     thread.start()
+    mover.start()
     try:
         yield url
     finally:
@@ -99,4 +114,5 @@ def running(emulator: Emulator) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join(timeout=10)
+        mover.join(timeout=10)
         emulator.world.close()

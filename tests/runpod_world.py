@@ -11,7 +11,7 @@ from typing import Any
 
 from runpod_clocks import EPOCH, HandClock
 from runpod_faults import Fate
-from runpod_machines import Idle, Machine, Process, placed
+from runpod_machines import Idle, Machine, Process, Simulated, placed
 
 OVER = ("EXITED", "ERROR", "TERMINATED")
 ACTIONS = {
@@ -208,7 +208,12 @@ class World:
         for mount in pod.body.get("mounts", {}).get("network", []):
             mounts[mount["path"]] = self.volume_folder(mount["volumeId"])
         env = {name: placed(value, mounts) for name, value in self.environment(pod).items()}
-        return Process(placed(args, mounts), env, pod.folder / "disk", self.sayer(pod))
+        say = self.sayer(pod)
+        try:
+            return Process(placed(args, mounts), env, pod.folder / "disk", say)
+        except FileNotFoundError:
+            say("exec: no such program")
+            return Simulated(lambda: 0.0, say, seconds=0.0, exit_status=127)
 
     def sayer(self, pod: PodState) -> Callable[[str], None]:
         return lambda line: pod.log.append((self.now_s(), "container", line))

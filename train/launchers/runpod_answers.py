@@ -1,10 +1,10 @@
 """What RunPod's answers mean, and what no answer means."""
 
 from collections.abc import Iterable
-from typing import NamedTuple, NoReturn, TypeVar
+from typing import NamedTuple, TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from train.launchers.runpod_errors import (
     ConflictError,
@@ -38,6 +38,10 @@ class Answer(NamedTuple):
     status: int
     headers: httpx.Headers
     body: bytes
+
+    def __repr__(self) -> str:
+        """Without the body: a traceback with locals must not show what RunPod echoes."""
+        return f"Answer({self.status})"
 
 
 class Lost(NamedTuple):
@@ -90,24 +94,22 @@ def lost_error(gone: Lost, what: str, *, maybe_done: bool) -> RunPodError:
     )
 
 
-def refuse(answer: Answer, what: str, secrets: Iterable[str]) -> NoReturn:
-    """Raise what an answer that says no means.
+def refusal(answer: Answer, what: str, secrets: Iterable[SecretStr]) -> RunPodError | ContractError:
+    """The error that an answer that says no means; a ContractError for a 422.
+
+    It is returned, not raised: the frame that raises holds no secret in the clear.
 
     Args:
         answer: with a status from 300 to 499.
         what: the request in words.
         secrets: that its detail must not show.
-
-    Raises:
-        RunPodError: by status.
-        ContractError: for a 422.
     """
     said = parse(answer, Problem)
     problem = Problem() if isinstance(said, str) else said
-    hidden = list(secrets)
+    hidden = [secret.get_secret_value() for secret in secrets]
     detail = masked(problem.detail or problem.title or f"status {answer.status}", hidden)
     if answer.status == 422:
         broken = masked("; ".join(problem.errors), hidden)
-        raise ContractError(f"RunPod, {what}: {detail} {broken}".strip())
+        return ContractError(f"RunPod, {what}: {detail} {broken}".strip())
     kind, hint = _REFUSALS.get(answer.status, (RunPodError, "see what RunPod says"))
-    raise kind(f"RunPod, {what}: {detail}", hint)
+    return kind(f"RunPod, {what}: {detail}", hint)

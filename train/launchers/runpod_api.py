@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretBytes, SecretStr
 
 from ingest.settings import Settings
 from train.launchers.runpod_answers import Answer, Lost, parse
@@ -107,7 +107,7 @@ class RunPod:
             RunPodError: others, all without effect.
         """
         secrets = [
-            value
+            SecretStr(value)
             for name, value in request.env.items()
             if not name.startswith(MARK) and not value.startswith(_REFERENCE)
         ]
@@ -135,7 +135,7 @@ class RunPod:
             UnknownOutcomeError: it may have been done: look at the pod.
             RunPodError: see :meth:`Wire.ask`.
         """
-        body = b'{"action":"%b"}' % action.encode()
+        body = SecretBytes(b'{"action":"%b"}' % action.encode())
         path = f"/v2/pods/{_part(pod_id)}/action"
         return self._write(path, Pod, body=body, what=f"{action} pod {pod_id}")
 
@@ -250,7 +250,7 @@ class RunPod:
             UnknownOutcomeError: there may be one now: look for its name.
             RunPodError: see :meth:`Wire.ask`.
         """
-        body = request.model_dump_json(by_alias=True).encode()
+        body = SecretBytes(request.model_dump_json(by_alias=True).encode())
         return self._write("/v2/network-volumes", Volume, body=body, what="new volume")
 
     def delete_volume(self, volume_id: str) -> None:
@@ -283,7 +283,13 @@ class RunPod:
         return self._wire.read("/v2/billing/pods", PodBills, what="bills", query=query).records
 
     def _write(
-        self, path: str, model: type[_Model], *, body: bytes, what: str, secrets: Iterable[str] = ()
+        self,
+        path: str,
+        model: type[_Model],
+        *,
+        body: SecretBytes,
+        what: str,
+        secrets: Iterable[SecretStr] = (),
     ) -> _Model:
         answer = self._wire.ask("POST", path, what=what, effect="once", body=body, secrets=secrets)
         parsed = parse(answer, model)

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretBytes, SecretStr
 
 from train.launchers.runpod_answers import (
     Answer,
@@ -18,7 +18,7 @@ from train.launchers.runpod_answers import (
     lost,
     lost_error,
     parse,
-    refuse,
+    refusal,
 )
 from train.launchers.runpod_clock import Clock
 from train.launchers.runpod_errors import (
@@ -85,9 +85,8 @@ class Wire:
         clock: Clock,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        value = key.get_secret_value()
         # an error of the header's encoding would show it
-        if not value or not value.isascii() or not value.isprintable() or " " in value:
+        if not _one_word(key):
             raise KeyRefusedError(
                 "RUNPOD_API_KEY: a key is one word of letters, digits and signs",
                 "copy it again from the console, Settings, API Keys",
@@ -118,8 +117,8 @@ class Wire:
         what: str,
         effect: Effect,
         query: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        secrets: Iterable[str] = (),
+        body: SecretBytes | None = None,
+        secrets: Iterable[SecretStr] = (),
     ) -> Answer:
         """Send a request until there is a usable answer or sending again is no longer safe.
 
@@ -150,7 +149,7 @@ class Wire:
             if isinstance(outcome, Answer) and outcome.status < 500 and outcome.status != 408:
                 if outcome.status < 300:
                     return outcome
-                refuse(outcome, what, [self._key.get_secret_value(), *secrets])
+                raise refusal(outcome, what, [self._key, *secrets])
             gone = outcome if isinstance(outcome, Lost) else failed(outcome)
             maybe_done = maybe_done or (gone.sent and effect != "read")
             failures += 1
@@ -190,17 +189,21 @@ class Wire:
             raise TooManyError(f"RunPod, {what}: too many requests", "wait", wait_s)
         if answer.status >= 500 or answer.status == 408:
             raise lost_error(failed(answer), what, maybe_done=False)
-        refuse(answer, what, [self._key.get_secret_value()])
+        raise refusal(answer, what, [self._key])
 
     def _send(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None
+        self, method: str, path: str, query: Mapping[str, str] | None, body: SecretBytes | None
     ) -> Answer | Lost:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         until = self.clock.monotonic() + 2 * self.timing.timeout_s
         chunks: list[bytes] = []
         try:
             with self._client.stream(
-                method, path, params=query, content=body, headers=headers
+                method,
+                path,
+                params=query,
+                headers=headers,
+                content=None if body is None else body.get_secret_value(),
             ) as response:
                 self._note(response.headers)
                 for chunk in response.iter_bytes():
@@ -267,6 +270,11 @@ class Stream:
         """Close the connection."""
         if self._response is not None:
             self._response.close()
+
+
+def _one_word(key: SecretStr) -> bool:
+    value = key.get_secret_value()
+    return bool(value) and value.isascii() and value.isprintable() and " " not in value
 
 
 def _address(base_url: str) -> str:

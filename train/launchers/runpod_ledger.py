@@ -110,9 +110,13 @@ class Ledger:
 
     @property
     def workspace_id(self) -> str:
-        """By which the pods of this workspace are known among those of an account."""
+        """By which the pods of this workspace are known among those of an account.
+
+        Raises:
+            LedgerError: it is not there yet and cannot be written.
+        """
         file = self._folder / _WORKSPACE
-        with self._locked("workspace"):
+        with self._writing(file), self._locked("workspace"):
             if not file.exists():
                 with write_whole(file) as out:
                     out.write(secrets.token_hex(8).encode())
@@ -134,14 +138,8 @@ class Ledger:
              "name": slot.name, **facts}
         )  # fmt: skip
         line = entry.model_dump_json(exclude_none=True).encode() + b"\n"
-        try:
-            with self._locked("journal"):
-                self._append(line)
-        except OSError as error:
-            raise LedgerError(
-                f"{self._file}: cannot be written: {error.strerror}",
-                "make room: without its journal no pod is asked for",
-            ) from None
+        with self._writing(self._file), self._locked("journal"):
+            self._append(line)
         return entry
 
     def _append(self, line: bytes) -> None:
@@ -221,6 +219,16 @@ class Ledger:
                 return True
             file.seek(-1, os.SEEK_END)
             return file.read(1) == b"\n"
+
+    @contextlib.contextmanager
+    def _writing(self, file: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise LedgerError(
+                f"{file}: cannot be written: {error.strerror}",
+                "make room: without its journal no pod is asked for",
+            ) from None
 
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[None]:

@@ -7,7 +7,7 @@ nothing. The environment of a pod comes back in clear: only our own marks are re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretBytes, model_validator
 from pydantic.alias_generators import to_camel
 
 Cloud = Literal["SECURE", "COMMUNITY"]
@@ -91,9 +91,9 @@ class PodRequest(_Request):
             raise ValueError("a pod has either gpu or cpu")
         return self
 
-    def body(self) -> bytes:
+    def body(self) -> SecretBytes:
         """As it is sent; what is not set is left to RunPod."""
-        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+        return SecretBytes(self.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
 class VolumeRequest(_Request):
