@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from train.processes import lives, lock, this_process
 from train.pulse import Pulse
 from train.record import open_run, read_record, settled_record
 from train.run import prepare_run
-from train.sft import run
+from train.sft import _Events, run
 
 pytestmark = [
     pytest.mark.torch,
@@ -228,6 +229,24 @@ def test_a_full_disk_is_told_in_the_record_too(plan):
     assert read_record(plan.run_dir) == record
     assert not (plan.run_dir / ".reserve").exists()
     assert trained(plan)[0].state == "succeeded"
+
+
+def test_a_line_that_finds_no_room_leaves_no_half_of_itself(tmp_path):
+    file = tmp_path / "metrics.jsonl"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with file.open("ab", buffering=0) as log:
+        told = _Events(log)
+        told({"event": "start"})
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40, hard))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                told({"event": "step", "text": "x" * 100})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        told({"event": "error"})
+    assert [json.loads(line)["event"] for line in file.read_text().splitlines()] == [
+        "start", "error",
+    ]  # fmt: skip
 
 
 def test_too_little_disk_is_refused_with_what_is_needed_and_free(plan):

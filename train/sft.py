@@ -157,10 +157,23 @@ class _Events:
         line = orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
         for file in list(self.files):
             try:
-                file.write(line)
+                _write_line(file, line)
             except BrokenPipeError:
                 # the run is worth more than its listener
                 self.files.remove(file)
+
+
+def _write_line(file: IO[bytes], line: bytes) -> None:
+    """Write a line to an unbuffered file, whole or, where there is no room, not at all."""
+    before = file.seek(0, os.SEEK_END) if file.seekable() else None
+    left = memoryview(line)
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError:
+        if before is not None:
+            file.truncate(before)
+        raise
 
 
 def _run_told(plan: TrainPlan, emit: Emit, memory_limit_gib: float | None) -> int | None:
@@ -201,6 +214,7 @@ def run(
         memory ran out and the same call, best in a new process, goes on with less.
     """
     from train.device import find_device, hardware, packages
+    from train.evals import BEST
 
     folder, here = plan.run_dir, world()
     record = read_record(folder) if (folder / RECORD).exists() else new_record(plan)
@@ -242,7 +256,12 @@ def run(
         raise
     state: State = "succeeded" if finished else "interrupted"
     record = record.entered(state, metrics=metrics, artefacts=artefacts)
-    return record.write(folder) if here.speaks else record
+    if here.speaks:
+        record.write(folder)
+        if finished:
+            # delivered, but not before the record says so: until then a resumed run needs them
+            shutil.rmtree(folder / BEST, ignore_errors=True)
+    return record
 
 
 def _failed(record: RunRecord, failure: Failure, folder: Path, here: World) -> RunRecord:
@@ -312,7 +331,7 @@ def _trained(
     """
     from train.adapter import attention_of, delivered_name, save_weights
     from train.burn_in import BurnIn, peak_gib
-    from train.evals import BEST, Judge, is_ended
+    from train.evals import Judge, is_ended
     from train.load import load_model, load_tokenizer, quiet
     from train.memory_bound import bounded
 
@@ -361,7 +380,6 @@ def _trained(
         return False, metrics, {}
     name = delivered_name(plan.method)
     written_files = save_weights(trainer, plan.run_dir / name)
-    shutil.rmtree(plan.run_dir / BEST, ignore_errors=True)
     return True, metrics, {f"{name}/{file}": sha256 for file, sha256 in written_files.items()}
 
 
