@@ -196,6 +196,17 @@ def test_a_pod_is_known_by_its_marks_whatever_it_is_called(launch):
     assert launch.asked("create") == 1
 
 
+def test_a_pod_tells_by_when_it_must_be_gone(launch):
+    dead_by = launch.clock.now() + timedelta(hours=2)
+    with launch.ledger.lease(RUN) as lease:
+        pod = place(
+            launch.api, launch.ledger, lease, SLOT, [candidate()], request_for,
+            max_usd_per_hour=3, dead_by=dead_by,
+        )  # fmt: skip
+    assert pod.marks["TURNMILL_DEAD_BY"] == str(int(dead_by.timestamp()))
+    assert attempts(launch.ledger.entries())[SLOT].pod.dead_by == dead_by
+
+
 def test_pods_of_others_are_left_alone(launch, tmp_path):
     other = Ledger(tmp_path / "other", launch.clock)
     theirs = launch.place(ledger=other)

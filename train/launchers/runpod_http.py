@@ -4,6 +4,7 @@ What is raised is never raised from within an ``except``: an error of httpx hold
 the request holds the key.
 """
 
+import contextlib
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -241,12 +242,11 @@ class Wire:
 
 
 class Stream:
-    """Lines as they come; ``lost`` says why there are no more."""
+    """Lines as they come."""
 
     def __init__(self, wire: Wire, client: httpx.Client, request: httpx.Request) -> None:
         self._wire, self._client, self._request = wire, client, request
         self._response: httpx.Response | None = None
-        self.lost: Lost | None = None
 
     def open(self) -> Answer | Lost:
         """Send the request; the body of an answer that says yes is left to :meth:`lines`."""
@@ -261,10 +261,9 @@ class Stream:
     def lines(self) -> Iterator[str]:
         """The lines, until the stream ends or is cut."""
         assert self._response is not None
-        try:
+        # who reads goes on at the last line's cursor either way
+        with contextlib.suppress(httpx.RequestError):
             yield from self._response.iter_lines()
-        except httpx.RequestError as error:
-            self.lost = lost(error)
 
     def close(self) -> None:
         """Close the connection."""

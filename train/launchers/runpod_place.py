@@ -25,6 +25,7 @@ from train.launchers.runpod_ledger import Lease, Ledger, Slot
 from train.launchers.runpod_models import MARK, Pod, PodRequest
 
 RUN, ATTEMPT, WORKSPACE = f"{MARK}RUN", f"{MARK}ATTEMPT", f"{MARK}WORKSPACE"
+DEAD_BY = f"{MARK}DEAD_BY"
 _DEARER = 1.001
 
 RequestFor = Callable[[Candidate, Mapping[str, str]], PodRequest]
@@ -49,9 +50,16 @@ class Doubt(NamedTuple):
     creates: int = 3
 
 
-def marks(ledger: Ledger, slot: Slot) -> dict[str, str]:
-    """The variables by which a pod of an attempt is known; no secrets."""
-    return {RUN: slot.run, ATTEMPT: str(slot.attempt), WORKSPACE: ledger.workspace_id}
+def marks(ledger: Ledger, slot: Slot, dead_by: datetime | None = None) -> dict[str, str]:
+    """The variables by which a pod of an attempt is known; no secrets.
+
+    Args:
+        ledger: of the workspace.
+        slot: the attempt.
+        dead_by: when the pod must be gone, told in seconds since 1970.
+    """
+    known = {RUN: slot.run, ATTEMPT: str(slot.attempt), WORKSPACE: ledger.workspace_id}
+    return known | ({DEAD_BY: str(int(dead_by.timestamp()))} if dead_by else {})
 
 
 def slot_of(pod: Pod, workspace_id: str) -> Slot | None:
@@ -85,6 +93,9 @@ def place(
         max_usd_per_hour: a pod that costs more is ended at once.
         dead_by: when the pod must be gone; for the journal.
         doubt: how long to look after a lost reply.
+
+    Returns:
+        A pod that is being made or runs; one that was there already may also be stopped.
 
     Raises:
         NoMachineError: every candidate was refused.
@@ -146,7 +157,7 @@ def _placed(
     doubt: Doubt,
 ) -> Pod:
     """A pod of one candidate, asked for again only when it was looked for in vain."""
-    own = marks(ledger, slot)
+    own = marks(ledger, slot, dead_by)
     made = request_for(candidate, own)
     request = made.model_copy(update={"name": slot.name, "env": {**made.env, **own}})
     facts = {"gpu": candidate.gpu_id, "count": candidate.cards, "cloud": candidate.cloud}
