@@ -50,6 +50,8 @@ def measured(case_at: int) -> dict[str, Any]:
     command = [sys.executable, "-W", "ignore", __file__, "--measure", str(case_at)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
+    name = " ".join(FORECAST[case_at].row())
+    sys.stderr.write(f"{name}: {found['tensor_gib']:.2f} GiB in {found['cpu_seconds']:.1f} s\n")
     return found
 
 

@@ -2,12 +2,13 @@
 
     python benchmarks/quantised_checkpointing.py [--layers 8] [--tokens 512] [--json FILE]
 
-Needs bitsandbytes, which has kernels for the CPU too; nothing else of turnmill needs it there. A
-small Llama in bf16, its linear layers left alone, in int8 and in NF4, peft's adapters on top,
-transformers' own (non-reentrant) checkpointing. Counted: bytes of tensors alive between forward
-and backward, weights left out, by the same counter as the forecast's.
+Needs bitsandbytes, which has kernels for the CPU too. A small Llama in bf16, its linear layers left
+alone, in int8 and in NF4, peft's adapters on top, transformers' own (non-reentrant) checkpointing.
+Counted: bytes of tensors alive between forward and backward, weights left out, by the counter of
+the forecast; and the same with the forecast's stand-ins in bitsandbytes' place.
 
-``int8 (CUDA's way)`` takes the function that bitsandbytes runs on CUDA, in its plain torch form.
+On CUDA bitsandbytes takes another function for int8 than on the CPU: "CUDA's" is that function, in
+its plain torch form.
 """
 
 import argparse
@@ -17,58 +18,69 @@ import sys
 from pathlib import Path
 from typing import Any
 
-KINDS = ("bf16", "int8", "int8 (CUDA's way)", "nf4")
-HIDDEN, INTERMEDIATE = 256, 768
+KINDS = ("bf16", "int8", "int8, CUDA's", "nf4")
+HIDDEN, INTERMEDIATE, VOCABULARY, RANK = 256, 768, 512, 4
 
 
-def model_of(kind: str, layers: int) -> Any:
-    """Random weights, quantised, with adapters."""
-    import bitsandbytes as bnb
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import LlamaConfig, LlamaForCausalLM
+def config_of(layers: int) -> Any:
+    """A small Llama."""
+    from transformers import LlamaConfig
 
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=512,
+    return LlamaConfig(
+        vocab_size=VOCABULARY,
         hidden_size=HIDDEN,
         intermediate_size=INTERMEDIATE,
         num_hidden_layers=layers,
         num_attention_heads=8,
         num_key_value_heads=4,
     )
-    model = LlamaForCausalLM(config).to(torch.bfloat16)
-    made: dict[str, Any] = {
-        "nf4": lambda w: (
-            bnb.nn.Linear4bit(
-                w.in_features,
-                w.out_features,
-                bias=False,
-                compute_dtype=torch.bfloat16,
-                quant_type="nf4",
-            ),
-            lambda: bnb.nn.Params4bit(w.weight.data, requires_grad=False, quant_type="nf4"),
-        ),
-        "int8": lambda w: (
-            bnb.nn.Linear8bitLt(
-                w.in_features, w.out_features, bias=False, has_fp16_weights=False, threshold=6.0
-            ),
-            lambda: bnb.nn.Int8Params(w.weight.data, requires_grad=False, has_fp16_weights=False),
-        ),
-    }
-    stand_in = made.get(kind.split(maxsplit=1)[0])
-    for parent in list(model.model.modules()) if stand_in else []:
-        for name, child in list(parent.named_children()):
-            if type(child) is torch.nn.Linear:
-                layer, weight = stand_in(child)
-                layer.weight = weight()
-                setattr(parent, name, layer.to("cpu"))
-    lora = LoraConfig(r=4, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
-    return get_peft_model(model, lora)
 
 
-def kept(kind: str, layers: int, tokens: int, *, checkpointing: bool) -> dict[str, int]:
-    """Bytes alive after the forward pass, and the peak of forward and backward."""
+def quantised(linear: Any, kind: str) -> Any:
+    """The layer as transformers' loader would make it."""
+    import bitsandbytes as bnb
+    import torch
+
+    sizes, weight = (linear.in_features, linear.out_features), linear.weight.data
+    layer: Any
+    if kind == "nf4":
+        layer = bnb.nn.Linear4bit(
+            *sizes, bias=False, compute_dtype=torch.bfloat16, quant_type="nf4"
+        )
+        layer.weight = bnb.nn.Params4bit(
+            weight, requires_grad=False, quant_type="nf4", compress_statistics=True
+        )
+    else:
+        layer = bnb.nn.Linear8bitLt(*sizes, bias=False, has_fp16_weights=False, threshold=6.0)
+        layer.weight = bnb.nn.Int8Params(weight, requires_grad=False, has_fp16_weights=False)
+    return layer.to("cpu")
+
+
+def model_of(kind: str, layers: int) -> Any:
+    """Random weights, quantised, with adapters."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import LlamaForCausalLM
+
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(config_of(layers)).to(torch.bfloat16)
+    if kind != "bf16":
+        for parent in list(model.model.modules()):
+            for name, child in list(parent.named_children()):
+                if type(child) is torch.nn.Linear:
+                    setattr(parent, name, quantised(child, kind))
+    lora = LoraConfig(r=RANK, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
+    adapted = get_peft_model(model, lora)
+    if kind != "bf16":
+        # as trl's SFTTrainer does it
+        for parameter in adapted.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.to(torch.bfloat16)
+    return adapted
+
+
+def kept(kind: str, layers: int, tokens: int, *, checkpointing: bool) -> int:
+    """Bytes alive after the forward pass with the real library."""
     import itertools
 
     import bitsandbytes as bnb
@@ -76,16 +88,14 @@ def kept(kind: str, layers: int, tokens: int, *, checkpointing: bool) -> dict[st
 
     from train.memory_count import LiveBytes
 
-    if kind == "int8 (CUDA's way)":
-        _as_on_cuda()
     model = model_of(kind, layers)
     model.train()
     if checkpointing:
         model.activation_checkpointing_enable()
         model.enable_input_require_grads()
-    ids = torch.arange(tokens)[None] % 512
+    ids = torch.arange(tokens)[None] % VOCABULARY
     # the first call packs int8 weights
-    model.get_base_model().model(input_ids=ids, use_cache=False)
+    _hidden(model, ids)
     counter = LiveBytes()
     for tensor in itertools.chain(model.parameters(), model.buffers()):
         counter.add(tensor, "weights")
@@ -95,14 +105,54 @@ def kept(kind: str, layers: int, tokens: int, *, checkpointing: bool) -> dict[st
             for tensor in filter(None.__ne__, (module.state.CB, module.state.SCB)):
                 counter.add(tensor, "weights")
     with counter:
-        # the layers only: the head's logits would hide them
-        hidden = model.get_base_model().model(input_ids=ids, use_cache=False).last_hidden_state
+        hidden = _hidden(model, ids)
         between = counter.total - counter.live["weights"]
         hidden.float().sum().backward()
-    peak = max(one.total for one in counter.peaks.values()) - counter.live["weights"]
     gradients = [p.grad for p in model.parameters() if p.requires_grad]
     assert all(one is not None and torch.isfinite(one).all() for one in gradients)
-    return {"kept": between, "peak": peak, "weights": counter.live["weights"]}
+    return between
+
+
+def forecast_of(kind: str, layers: int, tokens: int, *, checkpointing: bool) -> int:
+    """The same with the forecast's stand-ins, on tensors without memory."""
+    import itertools
+
+    import torch
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    from train.memory_count import LiveBytes
+    from train.memory_model import build, make_fake
+    from train.memory_setup import StepSetup
+    from train.memory_trace import _one_text_per_row
+    from train.spec import LoraSpec
+
+    setup = StepSetup(
+        lora=LoraSpec(r=RANK, dropout=0.0),
+        micro_batch=1,
+        max_length=tokens,
+        quantization=None if kind == "bf16" else "int8" if kind.startswith("int8") else "nf4",
+        checkpointing=checkpointing,
+    )
+    counter = LiveBytes()
+    model = build(config_of(layers), setup, layers, counter)
+    with FakeTensorMode(), _one_text_per_row():
+        make_fake(model)
+        for tensor in itertools.chain(model.parameters(), model.buffers()):
+            counter.add(tensor, "weights")
+        ids = torch.zeros((1, tokens), dtype=torch.long)
+        with counter:
+            hidden = _hidden(model, ids)
+            between = counter.total - counter.live["weights"]
+            del hidden
+    return between
+
+
+def _hidden(model: Any, ids: Any) -> Any:
+    """The layers only: the head's logits would hide what they keep."""
+    import torch
+
+    with torch.autocast("cpu", torch.bfloat16):
+        return model.get_base_model().model(input_ids=ids, use_cache=False).last_hidden_state
 
 
 def _as_on_cuda() -> None:
@@ -122,28 +172,33 @@ def main() -> int:
     if find_spec("bitsandbytes") is None:
         sys.stderr.write("needs bitsandbytes: pip install bitsandbytes\n")
         return 2
+    import bitsandbytes
+
     from train.load import quiet
 
     quiet()
     # it would tell at every product that it casts to float16
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    found = {}
     layers, tokens = arguments.layers, arguments.tokens
+    found: list[dict[str, Any]] = []
+    # CUDA's function last: it stays in place
+    for kind in sorted(KINDS, key="int8, CUDA's".__eq__):
+        if kind == "int8, CUDA's":
+            _as_on_cuda()
+        for on in (False, True):
+            real = kept(kind, layers, tokens, checkpointing=on)
+            told = forecast_of(kind, layers, tokens, checkpointing=on)
+            found.append({"kind": kind, "checkpointing": on, "real": real, "forecast": told})
     inputs = 2 * (3 * HIDDEN + INTERMEDIATE) * layers * tokens
-    for kind in KINDS:
-        for checkpointing in (False, True):
-            name = f"{kind}, checkpointing {'on' if checkpointing else 'off'}"
-            found[name] = kept(kind, layers, tokens, checkpointing=checkpointing)
-    print(
-        f"{layers} layers, {tokens} tokens; inputs of all linear layers: {inputs / 2**20:.2f} MiB"
-    )
-    print("| base | checkpointing | kept after forward, MiB | peak, MiB |")
+    print(f"bitsandbytes {bitsandbytes.__version__}; {layers} layers, {tokens} tokens; "
+          f"inputs of all linear layers: {inputs / 2**20:.2f} MiB")  # fmt: skip
+    print("| base | checkpointing | kept after forward, MiB | forecast |")
     print("|---|---|--:|--:|")
-    for name, one in found.items():
-        kind, on = name.rsplit(", checkpointing ", 1)
-        print(f"| {kind} | {on} | {one['kept'] / 2**20:.2f} | {one['peak'] / 2**20:.2f} |")
+    for one in found:
+        print(f"| {one['kind']} | {'on' if one['checkpointing'] else 'off'} "
+              f"| {one['real'] / 2**20:.2f} | {one['forecast'] / 2**20:.2f} |")  # fmt: skip
     if arguments.json:
-        arguments.json.write_text(json.dumps({"inputs": inputs, **found}, indent=2) + "\n")
+        arguments.json.write_text(json.dumps({"inputs": inputs, "found": found}, indent=2) + "\n")
     return 0
 
 
