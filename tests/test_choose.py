@@ -236,6 +236,21 @@ def test_what_cannot_run_is_refused(device, asked, words):
         refuse_impossible(spec(**asked), device)
 
 
+@pytest.mark.parametrize(
+    ("device", "asked", "packed"),
+    [(H100, {}, True), (T4, {}, False), (CPU, {}, False), (H100, {"packing": False}, False),
+     (CPU, {"packing": True}, True)],
+)  # fmt: skip
+def test_rows_stand_end_to_end_where_flash_attention_keeps_them_apart(device, asked, packed):
+    rows = Rows(100, 100, 50.0)
+    assert choose(spec(**asked), device, rows, flash_attention=True).packing is packed
+
+
+def test_pairs_are_never_packed_unasked():
+    rows = Rows(100, 100, 50.0, pairs=True)
+    assert not choose(spec(), H100, rows, flash_attention=True).packing
+
+
 def uncut(longest):
     counts = SplitCounts(
         file="", sha256="", rows=2, tokens=longest, trained_tokens=9, refused={}, rows_cut=0,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from train.batch import split_batch
-from train.decisions import Decisions
+from train.decisions import PACKED, Decisions
 from train.device import Device
 from train.lengths import needed_length
 from train.memory import Forecast
@@ -59,6 +59,7 @@ class Choice(NamedTuple):
         forecast: of ``setup``, where there is one.
         fits: whether it fits, where memory is known.
         fix: what would make it fit, where it does not.
+        packing: whether the rows of a pass stand end to end, without padding.
     """
 
     setup: StepSetup
@@ -68,6 +69,7 @@ class Choice(NamedTuple):
     forecast: Forecast | None = None
     fits: bool | None = None
     fix: str | None = None
+    packing: bool = False
 
 
 def choose(
@@ -78,6 +80,7 @@ def choose(
     forecast_of: Forecaster | None = None,
     fix_of: Fixer = lambda _setup, _accumulation: None,
     bitsandbytes: bool = True,
+    flash_attention: bool = False,
 ) -> Choice:
     """Decide what the spec leaves open.
 
@@ -88,11 +91,18 @@ def choose(
         forecast_of: peak memory of a step; None where it cannot be forecast.
         fix_of: what would make a step fit that does not; asked with the step and its accumulation.
         bitsandbytes: whether quantised layers can be used there.
+        flash_attention: whether its kernels, which keep rows end to end apart, are there.
 
     Raises:
         ForecastError: the step cannot run.
     """
-    return _Chooser(spec, device, rows, forecast_of, fix_of, bitsandbytes).choice()
+    made = _Chooser(spec, device, rows, forecast_of, fix_of, bitsandbytes).choice()
+    if spec.packing is not None:
+        return made._replace(packing=spec.packing)
+    able = flash_attention and made.setup.precision == "bf16" and not rows.pairs
+    if not able:
+        return made
+    return made._replace(packing=True, decisions=[*made.decisions, PACKED])
 
 
 class _Way(NamedTuple):

@@ -7,6 +7,8 @@ from train.memory_fix import Fix
 from train.memory_setup import StepSetup
 from train.spec import TrainSpec
 
+PACKED = "packing: the rows of a pass stand end to end; flash attention keeps them apart."
+
 
 class Decisions:
     """One sentence for each subject; a later one takes the place of an earlier one.

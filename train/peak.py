@@ -46,6 +46,7 @@ def choose_step(
     rows = Rows(longest["train"], max(longest.values()), mean, positions(config), pairs)
     forecast_of = pair_forecaster(config) if pairs else forecaster(config)
     bitsandbytes = elsewhere or importlib.util.find_spec("bitsandbytes") is not None
+    flash = not elsewhere and importlib.util.find_spec("flash_attn") is not None
 
     def fix_of(setup: StepSetup, accumulation: int) -> Fix | None:
         assert device.memory_gib is not None
@@ -65,12 +66,13 @@ def choose_step(
             forecast_of=forecast_of,
             fix_of=fix_of,
             bitsandbytes=bitsandbytes,
+            flash_attention=flash,
         )
     except ImpossibleError:
         raise
     except ForecastError as error:
         # the run may do well all the same
-        made = choose(spec, device, rows, bitsandbytes=bitsandbytes)
+        made = choose(spec, device, rows, bitsandbytes=bitsandbytes, flash_attention=flash)
         return made._replace(
             decisions=[*made.decisions, f"Memory is not forecast: {error.message}."]
         )

@@ -200,7 +200,7 @@ def make_plan(
         dpo=spec.dpo,
         quantization=setup.quantization,
         optimiser=spec.optimiser,
-        packing=bool(spec.packing),
+        packing=choice.packing,
         allow_shorter=spec.allow_shorter,
         device=device,
         precision=setup.precision,
@@ -224,7 +224,9 @@ def make_plan(
         rows=len(lengths),
         tokens=sum(tokens for tokens, _ in seen),
         trained_tokens=sum(trained for _, trained in seen),
-        padded_tokens=sequences * sum(_padded(sizes, step, micro_batch) for step in rows),
+        padded_tokens=sum(tokens for tokens, _ in seen)
+        if choice.packing
+        else sequences * sum(_padded(sizes, step, micro_batch) for step in rows),
         splits=dict(splits),
         peak=_peak(choice, device),
         decisions=decisions,
