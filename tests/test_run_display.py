@@ -55,7 +55,11 @@ def test_at_120_columns_everything_is_said():
 
 def test_at_80_columns_the_short_forms_are_said():
     _, second = shown(after(step(123), HELD_OUT), 80)
-    assert second.strip() == "loss 1.500  held-out 1.456 (best 1.400)  12,346 tok/s  61.2 GiB"
+    assert second.strip() == (
+        "loss 1.500  held-out 1.456 (best 1.400)  12,346 tok/s (3,210 trained)  61.2 GiB"
+    )
+    _, second = shown(after(step(123), HELD_OUT), 60)
+    assert second.strip() == "loss 1.500  held-out 1.456 (best 1.400)  12,346 tok/s"
 
 
 def test_one_line_before_the_first_step():

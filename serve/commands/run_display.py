@@ -17,6 +17,8 @@ _GAP = "  "
 _KEPT = 0.9  # share of the smoothed loss that a step leaves
 _PLAIN_EVERY = 10
 _BAR_LEAST = 10
+# of the second line's fields: the trained rate, then the best loss' step, then the peak
+_LONG_FIRST = (2, 1, 3, 0)
 
 
 class RunDisplay:
@@ -53,24 +55,30 @@ class RunDisplay:
         return self._sum / self._weight
 
     def figures(self, width: int) -> str:
-        """The second line: as much of it as fits."""
+        """The second line: as many fields as fit, in their long forms where there is room."""
         fields = self._fields()
-        lines = [_GAP.join(long for long, _ in fields)]
-        lines += [_GAP.join(short for _, short in fields[:count])
-                  for count in range(len(fields), 0, -1)]  # fmt: skip
-        return next((line for line in lines if len(line) <= width), lines[-1][:width])
+        made = [short for _, short in fields]
+        while len(made) > 1 and len(_GAP.join(made)) > width:
+            made.pop()
+        for at in sorted(range(len(made)), key=lambda at: _LONG_FIRST.index(at)):
+            longer = [*made[:at], fields[at][0], *made[at + 1 :]]
+            if len(_GAP.join(longer)) <= width:
+                made = longer
+        return _GAP.join(made)[:width]
 
     def _fields(self) -> list[tuple[str, str]]:
-        """Long and short forms, the most wanted first."""
+        """Long and short forms: loss, held-out loss, rates, memory."""
         assert self.step is not None
         step = self.step
         found = [(f"loss {self.loss:.3f}",) * 2]
+        long, short = "held-out -", "held-out -"
         if self.held_out is not None:
-            loss, best = self.held_out["loss"], self.held_out.get("best_loss")
-            at = self.held_out.get("best_step")
-            long = "" if best is None else f" (best {best:.3f} at step {at})"
-            short = "" if best is None else f" (best {best:.3f})"
-            found.append((f"held-out {loss:.3f}{long}", f"held-out {loss:.3f}{short}"))
+            long = short = f"held-out {self.held_out['loss']:.3f}"
+            if "best_loss" in self.held_out:
+                best, at = self.held_out["best_loss"], self.held_out["best_step"]
+                long += f" (best {best:.3f} at step {at})"
+                short += f" (best {best:.3f})"
+        found.append((long, short))
         rate, trained = step["tokens_per_s"], step["trained_tokens_per_s"]
         found.append((f"{rate:,.0f} tok/s ({trained:,.0f} trained)", f"{rate:,.0f} tok/s"))
         held, peak = step["memory_gib"], step["memory_peak_gib"]
