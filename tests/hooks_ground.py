@@ -42,7 +42,7 @@ class Receiver:
     def ids(self) -> list[str]:
         return [each["id"] for each in self.came]
 
-    def wait_for(self, count: int, limit_s: float = 20) -> None:
+    def wait_for(self, count: int, limit_s: float = 120) -> None:
         wait_until(lambda: len(self.came) >= count, limit_s)
 
 
@@ -149,7 +149,7 @@ def happened(n: int = 1, kind: Kind = "dataset.sealed", **more) -> Event:
     return make_event(kind, at, {**SEALED, **more})
 
 
-def wait_until(true: Callable[[], bool], limit_s: float = 20) -> None:
+def wait_until(true: Callable[[], bool], limit_s: float = 120) -> None:
     end = time.monotonic() + limit_s
     while not true():
         assert time.monotonic() < end, "it never became true"

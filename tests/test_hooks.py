@@ -124,7 +124,7 @@ def test_what_failed_is_tried_again_after_the_command_has_ended(workspace, door)
     door.answers = [500]
     emit(happened(), workspace)
     assert Outbox(workspace).read(happened().id, "tell").state == "pending"
-    wait_until(lambda: Outbox(workspace).read(happened().id, "tell").state == "delivered", 30)
+    wait_until(lambda: Outbox(workspace).read(happened().id, "tell").state == "delivered")
     assert door.ids == [happened().id] * 2
 
 

@@ -101,13 +101,11 @@ def alive(pid: int) -> bool:
 
 
 def test_a_command_that_hangs_is_ended_with_all_it_started(workspace):
-    script = (
-        "import subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        "print(child.pid, flush=True)\n"
-        "time.sleep(600)"
+    write_hooks(
+        workspace,
+        '[[hook]]\nname = "do"\non = ["dataset.sealed"]\ntimeout_s = 1.0\n'
+        'command = ["sh", "-c", "sleep 600 & echo $!; wait"]\n',
     )
-    running(workspace, script, "timeout_s = 1.0")
     delivery = told(workspace)
     assert delivery.attempts[0].error == "timeout"
     child = int(log(workspace))

@@ -9,8 +9,8 @@ from hooks_ground import SECRET, receiver, wait_until, write_hooks
 from made import gpt_export, gpt_talk
 from train_ground import tiny_base
 
+from serve.announce import announce
 from serve.cli import run
-from serve.commands.hooks import announce
 from train.hooks import flush as flushing
 from train.hooks.event import PLACEHOLDERS, run_ended
 from train.hooks.outbox import SETTLED, Outbox

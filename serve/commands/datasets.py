@@ -20,8 +20,8 @@ from dataset.preview import Change, Preview, preview
 from ingest.store import open_store
 from ingest.workspace import Workspace
 from serve import terminal
+from serve.announce import announce
 from serve.commands.forgetting import note_rebuilt
-from serve.commands.hooks import announce
 from train.hooks.event import sealed
 
 

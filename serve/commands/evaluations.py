@@ -8,8 +8,8 @@ from dataset.manifest import DatasetVersion, load_version
 from ingest.files import read_json
 from ingest.workspace import Workspace
 from serve import terminal
+from serve.announce import announce
 from serve.commands.forgetting import warn_if_tainted
-from serve.commands.hooks import announce
 from serve.commands.serving import find_model
 from serve.evaluation.evaluate import evaluate as judge
 from serve.evaluation.report import EvalReport

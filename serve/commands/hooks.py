@@ -1,50 +1,18 @@
-"""What ``turnmill hooks`` does, and the one line by which the other commands tell the hooks."""
+"""What ``turnmill hooks`` does."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ingest.errors import UserError
 from ingest.workspace import Workspace
 from serve import terminal
-from train.hooks.emit import attempt, emit
+from train.hooks.emit import attempt
 from train.hooks.event import Event, ping
 from train.hooks.flush import flush as flush_outbox
 from train.hooks.outbox import SETTLED, Delivery, Outbox
 from train.hooks.secret import find_secrets
 from train.hooks.spec import HooksFile, HookSpec, load_hooks
 from train.spec import load_train_spec
-
-
-def announce(make: Callable[[], Event], workspace: Workspace) -> None:
-    """Tell the hooks what happened. Whatever becomes of that is a note on stderr at the most.
-
-    Args:
-        make: makes the event; not called where the workspace has no hooks.
-        workspace: whose hooks they are.
-    """
-    if not workspace.config.is_file():
-        return
-    try:
-        emit(make(), workspace, _note)
-    except UserError as error:
-        terminal.note(f"hooks: {terminal.safe(error.message)}; see 'turnmill hooks'")
-    except OSError as error:
-        terminal.note(f"hooks: the event could not be kept: {terminal.safe(error.strerror)}")
-    except KeyboardInterrupt:
-        terminal.note("hooks: interrupted; 'turnmill hooks flush' goes on with them")
-
-
-def _note(delivery: Delivery) -> None:
-    if delivery.state == "delivered":
-        return
-    if not delivery.attempts:
-        terminal.note(f"hook {delivery.hook}: started; see 'turnmill hooks deliveries'")
-        return
-    later = f", again at {delivery.due:%H:%M:%S} UTC" if delivery.due else ""
-    terminal.note(
-        f"hook {delivery.hook}: {delivery.state}, {terminal.safe(delivery.attempts[-1].error)}"
-        f"{later}; see 'turnmill hooks deliveries'"
-    )
 
 
 def listed(workspace: Workspace) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from dataset.manifest import load_version
 from ingest.errors import UserError
 from ingest.workspace import Workspace
 from serve import terminal
-from serve.commands.hooks import announce
+from serve.announce import announce
 from train.hooks.event import pushed
 
 

@@ -8,8 +8,8 @@ from dataset.manifest import load_version
 from ingest.errors import UserError
 from ingest.workspace import Workspace
 from serve import terminal
+from serve.announce import announce
 from serve.commands.forgetting import warn_if_tainted
-from serve.commands.hooks import announce
 from serve.commands.run_display import progress
 from serve.commands.run_notes import changes_told, noted
 from train.adapter import delivered_name

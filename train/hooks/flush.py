@@ -10,7 +10,6 @@ from train.hooks.event import Event, run_ended
 from train.hooks.match import matching
 from train.hooks.outbox import Delivery, Outbox
 from train.hooks.spec import HooksFile, load_hooks
-from train.record import RECORD, RunError, read_record
 
 _LOOKS_S = 5.0
 _GRACE_S = 600.0
@@ -62,6 +61,8 @@ def _untold(workspace: Workspace) -> Iterator[Event]:
 
     Only those that ended after ``turnmill.toml`` was last written: a hook is not for what was.
     """
+    from train.record import RECORD, RunError, read_record  # brings all of the plan with it
+
     if not workspace.config.is_file():
         return
     since = workspace.config.stat().st_mtime
