@@ -20,7 +20,9 @@ from train.launchers.runpod_models import GpuRequest, PodRequest
 
 CARD = "NVIDIA GeForce RTX 4090"
 TOKEN = "hf_ThisIsAHubTokenOfSomebody0123"
-QUICK = Timing(timeout_s=0.4, tries=3, backoff_s=0.01, patience_s=5.0)
+QUICK = Timing(timeout_s=1.0, tries=3, backoff_s=0.01, patience_s=5.0)
+# where no silence is scripted: a busy machine must not look like one
+PATIENT = QUICK._replace(timeout_s=20.0)
 
 
 def request(**changes: Any) -> PodRequest:
@@ -63,7 +65,7 @@ class Ground:
 
 
 @contextmanager
-def connected(folder: Path, *, speed: float = 20.0, timing: Timing = QUICK) -> Iterator[Any]:
+def connected(folder: Path, *, speed: float = 20.0, timing: Timing = PATIENT) -> Iterator[Any]:
     """An emulator behind real connections, and a client of it."""
     emulator = Emulator(folder / "world", FastClock(speed))
     with running(emulator) as url, RunPod(SecretStr(KEY), base_url=url, timing=timing) as api:

@@ -300,7 +300,7 @@ def test_without_a_connection_nothing_was_done():
 
 
 def test_over_real_connections(tmp_path):
-    with connected(tmp_path) as (emulator, api):
+    with connected(tmp_path, timing=QUICK) as (emulator, api):
         for kind, error in [
             ("hang", UnknownOutcomeError), ("drop", UnknownOutcomeError),
             ("lose", UnknownOutcomeError), ("truncate", UnknownOutcomeError),
@@ -457,7 +457,7 @@ def test_masking():
 
 def test_a_trickle_of_an_answer_ends(tmp_path, monkeypatch):
     """A server that sends a byte now and then never meets a timeout of its own."""
-    timing = Timing(timeout_s=0.3, tries=1, backoff_s=0.01)
+    timing = Timing(timeout_s=0.6, tries=1, backoff_s=0.01)
     with connected(tmp_path, timing=timing) as (emulator, api):
 
         def slow():
@@ -475,7 +475,7 @@ def test_a_trickle_of_an_answer_ends(tmp_path, monkeypatch):
         before = time.monotonic()
         with pytest.raises(UnreachableError, match="did not end"):
             api.pods()
-        assert time.monotonic() - before < 3
+        assert time.monotonic() - before < 10
 
 
 def test_the_emulators_card_is_in_its_catalogue(ground):
