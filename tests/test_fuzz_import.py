@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-CASES = 20_000 if os.environ.get("TURNMILL_SOAK") else 1_000
+CASES = 20_000 if os.environ.get("TURNMILL_SOAK") else 500
 
 
 def test_the_laws_of_an_import_hold_whatever_is_in_the_file(tmp_path, record_property):

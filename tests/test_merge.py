@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from safetensors.torch import load_file, save_file
 from train_ground import small_spec, small_version, tiny_base
 
 from ingest.files import read_json, sha256_file
+from ingest.workspace import Workspace
 from train.certify import Comparison
 from train.load import load_model, load_tokenizer
 from train.merge import CERTIFICATE, MergeRefused, judge, merge_run, read_certificate
@@ -21,12 +23,30 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def trained(workspace, tmp_path):
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """A folder with a run, its version and its base, and a copy of it."""
+    folder = tmp_path_factory.mktemp("run") / "all"
+    workspace = Workspace(folder / "home").create()
     small_version(workspace)
-    base = tiny_base(tmp_path / "base")
+    base = tiny_base(folder / "base")
     plan = prepare_run(small_spec(base, max_steps=3), workspace, run_id="r1")
-    return run(plan, lambda _: None, lambda: False)
+    run(plan, lambda _: None, lambda: False)
+    return folder, shutil.copytree(folder, folder.with_name("copy"))
+
+
+@pytest.fixture
+def workspace(once):
+    """As it was after the run, at the same place: plans name absolute folders."""
+    folder, copy = once
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder)
+    return Workspace(folder / "home")
+
+
+@pytest.fixture
+def trained(workspace):
+    return read_record(workspace.runs / "r1")
 
 
 def altered(record, change):
