@@ -26,7 +26,7 @@ import train.trainer
 from train import sft
 
 
-class Doomed(sft._Events):
+class Doomed(sft.Events):
     """Events of a run that gets a SIGKILL some time after a step, wherever it is by then."""
 
     kill_at: int
@@ -43,7 +43,7 @@ class Doomed(sft._Events):
 def run(order: dict) -> int:
     if "kill_at" in order:
         Doomed.kill_at, Doomed.wait_s = order["kill_at"], order["wait_s"]
-        sft._Events = Doomed
+        sft.Events = Doomed
     return sft.main([order["plan"]])
 
 

@@ -14,6 +14,7 @@ from train_ground import small_spec, small_version, tiny_base
 from ingest.errors import UserError
 from train.checkpoints import DiskError, latest
 from train.device import Device
+from train.events import Events
 from train.failures import BusyError, DataError, class_of, is_out_of_memory
 from train.guards import CardError, Held, disk_needed, others_on, require_disk, require_free_card
 from train.host_memory import oom_kills
@@ -24,7 +25,7 @@ from train.processes import lives, lock, this_process
 from train.pulse import Pulse
 from train.record import open_run, read_record, settled_record
 from train.run import prepare_run
-from train.sft import _Events, run
+from train.sft import run
 
 pytestmark = [
     pytest.mark.torch,
@@ -235,7 +236,7 @@ def test_a_line_that_finds_no_room_leaves_no_half_of_itself(tmp_path):
     file = tmp_path / "metrics.jsonl"
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with file.open("ab", buffering=0) as log:
-        told = _Events(log)
+        told = Events(log)
         told({"event": "start"})
         resource.setrlimit(resource.RLIMIT_FSIZE, (40, hard))
         try:

@@ -17,10 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any, NoReturn
-
-import orjson
 
 from ingest.errors import UserError
 from train.checkpoints import Progress, latest, room_checked
@@ -37,6 +34,7 @@ from train.distributed import (
     with_silent_row,
     world,
 )
+from train.events import Events, StopRequest
 from train.failures import BUG, LESS_MEMORY, OUT_OF_MEMORY, DataError, class_of
 from train.failures import is_out_of_memory as says_out_of_memory
 from train.guards import check_unchanged, others_on, require_disk, require_free_card
@@ -53,36 +51,6 @@ _RESERVE, _RESERVE_BYTES = ".reserve", 1 << 18
 Emit = Callable[[dict[str, Any]], None]
 
 
-class StopRequest:
-    """Set by the first signal; the second one stops at once."""
-
-    def __init__(self) -> None:
-        self.requested = False
-
-    def __call__(self) -> bool:
-        """Whether somebody has asked to stop."""
-        return self.requested
-
-    @contextlib.contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """Listen to SIGINT and SIGTERM inside the block."""
-
-        def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-            if self.requested:
-                raise KeyboardInterrupt
-            self.requested = True
-
-        before = {number: signal.signal(number, handle) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
 def main(arguments: list[str]) -> int:
     """Run the plan named on the command line; returns the exit status."""
     asked = _arguments().parse_args(arguments)
@@ -96,7 +64,7 @@ def main(arguments: list[str]) -> int:
         one_card()
     else:
         end_with_parent()
-    told = _Events(*([out] if here.speaks else []))
+    told = Events(*([out] if here.speaks else []))
     try:
         plan = read_plan(asked.plan)
         with _locked(plan, asked.lock) as held, room_checked(plan.run_dir):
@@ -112,7 +80,7 @@ def main(arguments: list[str]) -> int:
             _start_again(asked, out, held)
     except UserError as error:
         wrong = {"class": class_of(error), "message": error.message, "hint": error.hint}
-        _Events(*told.files[:1])({"event": "error", **wrong})
+        Events(*told.files[:1])({"event": "error", **wrong})
         return 2
 
 
@@ -144,36 +112,6 @@ def _start_again(asked: argparse.Namespace, out: IO[bytes], held: int) -> NoRetu
     os.dup2(out.fileno(), 1)
     words = ["-m", "train.sft", str(asked.plan), *limit, "--lock", str(held)]
     os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - our own program
-
-
-class _Events:
-    """Writes each event to all files; a listener that has gone is left out from then on."""
-
-    def __init__(self, *files: IO[bytes]) -> None:
-        self.files = list(files)
-
-    def __call__(self, event: dict[str, Any]) -> None:
-        """Write one event."""
-        line = orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
-        for file in list(self.files):
-            try:
-                _write_line(file, line)
-            except BrokenPipeError:
-                # the run is worth more than its listener
-                self.files.remove(file)
-
-
-def _write_line(file: IO[bytes], line: bytes) -> None:
-    """Write a line to an unbuffered file, whole or, where there is no room, not at all."""
-    before = file.seek(0, os.SEEK_END) if file.seekable() else None
-    left = memoryview(line)
-    try:
-        while left:
-            left = left[file.write(left) :]
-    except OSError:
-        if before is not None:
-            file.truncate(before)
-        raise
 
 
 def _run_told(plan: TrainPlan, emit: Emit, memory_limit_gib: float | None) -> int | None:
