@@ -1,6 +1,6 @@
 """Tokens per CPU second of a run's training loop, against a plain PyTorch loop and TRL's defaults.
 
-    python benchmarks/bench_train.py [--rounds 5] [--json FILE] [--home DIR]
+    python benchmarks/bench_train.py [--rounds 5] [--ways loop trl ...] [--json FILE] [--home DIR]
 
 One model (of the embedded base's size), one set of rows (the demo's three sample exports,
 rendered), one thread. Each round trains one pass over the rows in every way, in turn:
@@ -89,7 +89,6 @@ def planned(home: Path) -> Any:
         grad_accumulation=GRAD_ACCUMULATION,
         max_length=512,
         epochs=1.0,
-        report_to=[],
     )
     return prepare_run(asked, workspace, run_id="bench")
 
@@ -293,12 +292,12 @@ def judged(taken: dict[str, list[float]]) -> tuple[dict[str, float], list[str]]:
     return ratios, missed
 
 
-def measure(ground: Ground, rounds: int) -> dict[str, list[float]]:
+def measure(ground: Ground, rounds: int, ways: Sequence[str]) -> dict[str, list[float]]:
     """CPU seconds of each way in each round; a round before them is thrown away."""
-    taken: dict[str, list[float]] = {way: [] for way in WAYS}
+    taken: dict[str, list[float]] = {way: [] for way in ways}
     for at in range(rounds + 1):
         # another order each time: what one leaves in the caches is not always the same one's luck
-        for way in random.Random(at).sample(list(WAYS), len(WAYS)):
+        for way in random.Random(at).sample(list(ways), len(ways)):
             spent = WAYS[way](ground)
             if at:
                 taken[way].append(spent)
@@ -309,6 +308,7 @@ def measure(ground: Ground, rounds: int) -> dict[str, list[float]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--ways", nargs="+", choices=[*WAYS], default=[*WAYS])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--home", type=Path, help="keep the workspace there; must not exist")
     arguments = parser.parse_args()
@@ -321,7 +321,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         ground = Ground(arguments.home or Path(folder) / "home")
         lengths = [len(ids) for ids, _ in read_rows(ground)]
-        taken = measure(ground, arguments.rounds)
+        taken = measure(ground, arguments.rounds, sorted({"ours", *arguments.ways}))
         beside = aside(ground)
         from train.order import epoch_order
 
