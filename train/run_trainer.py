@@ -193,6 +193,12 @@ class Reporter(TrainerCallback):  # type: ignore[misc] # transformers ships no t
         self.trainer = trainer
         self.stop = stop
         self.first = trainer.progress
+        self.started: float | None = None
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Start the clock that tells how long the run will take."""
+        if self.started is None:
+            self.started = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:  # noqa: ARG002
         """Save and stop where a person has asked for it."""
@@ -210,6 +216,9 @@ class Reporter(TrainerCallback):  # type: ignore[misc] # transformers ships no t
         seconds = max(done.seconds - self.first.seconds, 1e-9)
         rate = (done.tokens - self.first.tokens) / seconds
         trained_rate = (done.trained_tokens - self.first.trained_tokens) / seconds
+        assert self.started is not None
+        # by the clock: held-out losses and checkpoints take time too
+        pace = (time.monotonic() - self.started) / max(done.tokens - self.first.tokens, 1)
         held, peak = memory_held_gib(self.trainer.args.device.type)
         self.trainer.emit(
             {
@@ -226,6 +235,6 @@ class Reporter(TrainerCallback):  # type: ignore[misc] # transformers ships no t
                 "trained_tokens_per_s": round(trained_rate, 1),
                 "memory_gib": round(held, 3),
                 "memory_peak_gib": round(peak, 3),
-                "seconds_left": round((self.trainer.plan.tokens - done.tokens) / rate, 1),
+                "seconds_left": round((self.trainer.plan.tokens - done.tokens) * pace, 1),
             }
         )

@@ -60,7 +60,7 @@ class RunDisplay:
         made = [short for _, short in fields]
         while len(made) > 1 and len(_GAP.join(made)) > width:
             made.pop()
-        for at in sorted(range(len(made)), key=lambda at: _LONG_FIRST.index(at)):
+        for at in sorted(range(len(made)), key=_LONG_FIRST.index):
             longer = [*made[:at], fields[at][0], *made[at + 1 :]]
             if len(_GAP.join(longer)) <= width:
                 made = longer
