@@ -223,7 +223,11 @@ class History(RuleBasedStateMachine):
         ours = [
             pod for pod in ground.world.all_pods() if pod.body["env"].get("TURNMILL_RUN") == RUN
         ]
-        truth = sum(charge.usd(ground.world.now_s()) for pod in ours for charge in pod.charges)
+        # by the list: what one that was over when it was found cost beyond that, nobody can tell
+        truth = sum(
+            charge.usd(ground.world.now_s()) / pod.fate.dearer
+            for pod in ours for charge in pod.charges
+        )  # fmt: skip
         counted = spent_usd(self.ledger().entries(), RUN, ground.clock.now())
         # never less than it cost, but for pods that came and went unseen between two looks
         seen = {pod_id for one in known.values() for pod_id in one.pods}

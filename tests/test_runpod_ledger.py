@@ -414,6 +414,18 @@ def test_what_an_attempt_cost_is_what_the_platform_bills(launch):
     )
 
 
+def test_a_pod_that_was_over_when_it_was_found_did_cost_money(launch):
+    launch.world.fates.append(Fate(hidden=9, exits_s=3600))
+    launch.faults.add("create", "lose")
+    pod = launch.place()
+    launch.clock.sleep(7200)
+    for _ in range(9):
+        sweep(launch.api, launch.ledger, SLOT)
+    pods = attempts(launch.ledger.entries())[SLOT].pods
+    lost = next(one for one in pods.values() if one.pod_id != pod.id)
+    assert lost.usd(launch.clock.now()) >= 0.69
+
+
 def test_caps():
     caps = Caps(max_usd_per_hour=2.0, max_usd=10.0, max_hours=8.0)
     assert allowed_s(caps, usd_per_hour=2.0, spent_usd=0.0) == 5 * 3600

@@ -53,11 +53,13 @@ class Attempt:
         state: of its last call, or of its pod.
         pods: by id, in the order in which they became known.
         first: when it began.
+        list_usd_per_hour: the list's price of what was asked for last.
     """
 
     slot: Slot
     state: State
     first: datetime
+    list_usd_per_hour: float = 0.0
     pods: dict[str, PodLine] = field(default_factory=dict)
 
     @property
@@ -101,19 +103,22 @@ def spent_usd(entries: Iterable[Entry], run: str, now: datetime) -> float:
 
 def _after(attempt: Attempt, entry: Entry) -> Attempt:
     pods = dict(attempt.pods)
-    state = attempt.state
+    state, price = attempt.state, attempt.list_usd_per_hour
+    if entry.kind == "intent":
+        price = entry.usd_per_hour or price
     if entry.pod_id is not None:
-        pods[entry.pod_id] = _pod(pods.get(entry.pod_id), entry)
+        # a pod that was over when it was found says that it costs nothing; it did
+        new = PodLine(entry.pod_id, price, entry.since or entry.at, gpu=entry.gpu)
+        pods[entry.pod_id] = _pod(pods.get(entry.pod_id, new), entry)
     alive = any(not (pod.gone or pod.extra) for pod in pods.values())
     if entry.kind in ("intent", "refused", "unknown", "absent", "placed", "stopped"):
         state = entry.kind
     elif entry.kind == "ended" and not alive and state in ("placed", "stopped"):
         state = "ended"
-    return replace(attempt, state=state, pods=pods)
+    return replace(attempt, state=state, pods=pods, list_usd_per_hour=price)
 
 
-def _pod(before: PodLine | None, entry: Entry) -> PodLine:
-    pod = before or PodLine(entry.pod_id or "", 0.0, entry.since or entry.at, gpu=entry.gpu)
+def _pod(pod: PodLine, entry: Entry) -> PodLine:
     match entry.kind:
         case "placed":
             return replace(

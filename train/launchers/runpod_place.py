@@ -278,7 +278,7 @@ def _kept(pods: Sequence[Pod], known: Attempt | None) -> Pod | None:
 
 def _end_extra(api: RunPod, ledger: Ledger, slot: Slot, pod: Pod) -> None:
     ledger.write(
-        "extra", slot, pod_id=pod.id, usd_per_hour=pod.cost, since=pod.created_at,
+        "extra", slot, pod_id=pod.id, usd_per_hour=pod.cost or None, since=pod.created_at,
         data_center=pod.data_center_id, reason=f"one too many, {pod.status}",
     )  # fmt: skip
     end_pod(api, ledger, slot, pod.id, "one too many")
