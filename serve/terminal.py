@@ -58,6 +58,7 @@ def table(
     rows: Sequence[Sequence[Any]],
     *,
     right: Sequence[int] = (),
+    whole: Sequence[int] = (),
     console: Console = out,
 ) -> None:
     """Print a table.
@@ -67,6 +68,7 @@ def table(
         headings: of the columns.
         rows: cells; anything is shown by ``str``, None as nothing.
         right: numbers of the columns that hold figures.
+        whole: numbers of the columns that are not broken, besides the first.
         console: stdout, or stderr where the table is no result.
     """
     sheet = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
@@ -75,7 +77,7 @@ def table(
             heading,
             justify="right" if number in right else "left",
             overflow="fold",
-            no_wrap=number == 0,  # names and ids are copied from here
+            no_wrap=number == 0 or number in whole,  # names and ids are copied from here
         )
     for row in rows:
         sheet.add_row(*("" if cell is None else safe(cell) for cell in row))

@@ -1,6 +1,6 @@
 """What ``turnmill hooks`` does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ingest.errors import UserError
@@ -97,16 +97,25 @@ def _row(event: Event, delivery: Delivery) -> dict[str, Any]:
 
 def show_deliveries(rows: Sequence[dict[str, Any]]) -> None:
     """Print deliveries."""
-    cells = []
-    for row in rows:
-        last = row["attempts"][-1] if row["attempts"] else {}
-        cells.append((
-            row["event"][:16], row["hook"], row["kind"], row["at"][:19], row["state"],
-            len(row["attempts"]), last.get("ms"), last.get("error") or last.get("status"),
-            (row["due"] or "")[:19],
-        ))  # fmt: skip
-    headings = ("event", "hook", "kind", "at (UTC)", "state", "tries", "ms", "last", "again at")
-    terminal.table(f"Deliveries ({len(rows)})", headings, cells, right=(5, 6))
+    cells = [
+        (row["event"][:16], row["kind"], row["hook"], row["at"][5:16].replace("T", " "),
+         row["state"], _last(row))
+        for row in rows
+    ]  # fmt: skip
+    headings = ("event", "kind", "hook", "at (UTC)", "state", "last try")
+    terminal.table(f"Deliveries ({len(rows)})", headings, cells, whole=(1, 3, 4))
+
+
+def _last(row: Mapping[str, Any]) -> str:
+    """How the last attempt went, and when the next one is due."""
+    if not row["attempts"]:
+        return ""
+    last = row["attempts"][-1]
+    number, ms = len(row["attempts"]), last.get("ms")
+    told = [str(last.get("error") or last.get("status")), "" if ms is None else f"in {ms:,} ms"]
+    tried = [f"try {number}"] if number > 1 else []
+    due = [f"again at {row['due'][11:19]}"] if row["due"] else []
+    return ", ".join([" ".join(told).strip(), *tried, *due])
 
 
 def replay(ref: str, hook: str | None, workspace: Workspace) -> list[dict[str, Any]]:
