@@ -138,7 +138,7 @@ def explained(plan: TrainPlan) -> list[tuple[str, str]]:
             f"A step is one change of the weights. Each looks at {batch} {rows}, so {plan.rows:,}"
             f" {rows} are {_per_pass(plan, batch)} a pass; {_times(plan.epochs)} over them"
             f" {'is' if plan.epochs == 1 else 'are'} planned. The learning rate rises for"
-            f" {plan.warmup_steps} steps to {plan.learning_rate:g} and then falls along a cosine"
+            f" {_steps(plan.warmup_steps)} to {plan.learning_rate:g} and then falls along a cosine"
             " to zero.",
         ),
         (
@@ -207,6 +207,10 @@ def _times(epochs: float) -> str:
 def _per_pass(plan: TrainPlan, batch: int) -> str:
     steps = -(-plan.rows // batch)
     return f"{steps:,} steps" if steps > 1 else "one step"
+
+
+def _steps(number: int) -> str:
+    return f"{number:,} {'step' if number == 1 else 'steps'}"
 
 
 def _length_words(plan: TrainPlan) -> str:

@@ -300,3 +300,15 @@ class TestReal:
         plain = chosen(CPU, model=forecaster(SMALL["llama"]), memory=64.0)
         dora = chosen(CPU, model=forecaster(SMALL["llama"]), memory=64.0, lora={"dora": True})
         assert dora.forecast.parts["adapters"] > plain.forecast.parts["adapters"]
+
+
+def test_where_int8_takes_more_than_bf16_the_base_is_not_rounded():
+    class Kept(Model):
+        """As the real one with long rows: int8 keeps what checkpointing would drop."""
+
+        def __call__(self, setup):
+            made = super().__call__(setup)
+            more = 20 * GIB if setup.quantization == "int8" else 0
+            return made.model_copy(update={"parts": {**made.parts, "buffers": more}})
+
+    assert chosen(memory=20, model=Kept()).setup.quantization is None

@@ -242,6 +242,9 @@ class _Chooser:
         if self.open_batch and self.setup.micro_batch > 1:
             yield "batch", {"micro_batch": 1}, "{passes}, which costs speed and nothing else"
         if self.open_quantization:
+            # int8 keeps every layer's input even with checkpointing: long rows take more than bf16
+            why = "quantization none, which takes less than int8 with rows this long"
+            yield "quantization", {"quantization": None}, why
             why = "quantization nf4, the base's layers rounded to 4 bit"
             yield "quantization", {"quantization": "nf4"}, why
 
