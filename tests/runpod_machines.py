@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -84,6 +85,7 @@ class Process:
     """
 
     def __init__(self, args: str, env: Mapping[str, str], folder: Path, say: Say) -> None:
+        self._home = str(folder)
         path = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         self._process = subprocess.Popen(
             shlex.split(args), cwd=folder, env={**path, "HOME": str(folder), **env},
@@ -121,8 +123,21 @@ class Process:
                 self._process.wait(timeout=1)
             except subprocess.TimeoutExpired:
                 continue
+        for pid in _at_home(self._home):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process.wait(timeout=10)
         self._reader.join(timeout=5)
+
+
+def _at_home(home: str) -> list[int]:
+    """Processes of this container, also those in groups of their own."""
+    wanted, found = f"HOME={home}".encode(), []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
 
 
 def placed(text: str, mounts: Mapping[str, Path]) -> str:

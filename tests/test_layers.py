@@ -19,6 +19,9 @@ READS_ENVIRONMENT = {
     "ingest/settings.py",
     # hands a child process what training needs of the environment, no tokens and keys
     "train/launchers/local.py",
+    # in a pod: what the launcher told it, before anything is installed there
+    "train/launchers/pod_boot.py",
+    "train/launchers/pod_supervisor.py",
     # what torchrun tells the processes it starts; one card for a process that is alone
     "train/distributed.py",
 }

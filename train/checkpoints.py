@@ -16,6 +16,8 @@ from ingest.errors import UserError
 from ingest.files import read_json, sha256_file, write_json
 
 SEAL = "checkpoint.json"
+# the weights with the lowest loss on the validation split, in the run's folder
+BEST = "best"
 _PART = ".part"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # libraries write files in C++ or Rust and raise errors of their own that only say it in words

@@ -12,11 +12,10 @@ from transformers import TrainerCallback
 
 from ingest.files import read_json, sha256_file, write_json
 from train.adapter import save_weights
-from train.checkpoints import Progress, kept
+from train.checkpoints import BEST, Progress, kept
 from train.plan import TrainPlan
 from train.step_down import HELD_OUT, Moment
 
-BEST = "best"
 _SEAL = "best.json"
 
 

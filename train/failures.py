@@ -11,6 +11,13 @@ DATA = "data"
 TEMPLATE = "template"
 KILLED = "killed"
 BUG = "bug"
+# of rented machines
+NO_GPU = "no-gpu"
+CARD = "card"
+INSTALL = "install"
+CARRIER = "carrier"
+MAX_HOURS = "max-hours"
+MAX_USD = "max-usd"
 
 # how allocators without an error of their own say it; each is torch's wording
 _OUT_OF_MEMORY_WORDS = (

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from ingest.errors import UserError
-from train.checkpoints import Progress, latest, room_checked
+from train.checkpoints import BEST, Progress, latest, room_checked
 from train.distributed import (
     World,
     end_with_parent,
@@ -152,7 +152,6 @@ def run(
         memory ran out and the same call, best in a new process, goes on with less.
     """
     from train.device import find_device, hardware, packages
-    from train.evals import BEST
 
     folder, here = plan.run_dir, world()
     record = read_record(folder) if (folder / RECORD).exists() else new_record(plan)
