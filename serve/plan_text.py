@@ -44,8 +44,13 @@ def duration(seconds: float) -> str:
 
 def time_text(made: Estimate) -> str:
     """How long, as a range."""
-    about, low, high = (duration(s) for s in (made.seconds, made.low_s, made.high_s))
-    return f"{about}, between {low} and {high}"
+    middle, low, high = (duration(s) for s in (made.seconds, made.low_s, made.high_s))
+    return middle if low == high else f"{middle}, between {low} and {high}"
+
+
+def about(seconds: float) -> str:
+    """A time that is not exact, in words."""
+    return f"about {duration(seconds)}" if seconds >= 1 else duration(seconds)
 
 
 def cost_text(made: Estimate) -> str | None:
@@ -175,7 +180,7 @@ def explained(plan: TrainPlan) -> list[tuple[str, str]]:
     if plan.peak:
         told.append(("the fullest moment", _memory_words(plan)))
     if plan.estimate:
-        told.append((f"about {duration(plan.estimate.seconds)}", _time_words(plan.estimate)))
+        told.append((about(plan.estimate.seconds), _time_words(plan.estimate)))
     return told
 
 

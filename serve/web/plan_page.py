@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ingest.files import write_whole
 from ingest.version import __version__
 from serve.plan_text import (
+    about,
     explained,
     length_rows,
     length_sentence,
@@ -41,6 +42,7 @@ def write_plan_page(out: Path, plan: TrainPlan) -> Path:
         plan=plan,
         base_name=Path(plan.base.model).name,
         facts=overview(plan),
+        time=about(plan.estimate.seconds) if plan.estimate else None,
         verdict=_verdict(plan),
         size=size_text(plan),
         bar=memory_bar(plan.peak.parts_gib, plan.peak.memory_gib) if plan.peak else None,
