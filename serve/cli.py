@@ -700,6 +700,10 @@ def plan(
         Path | None,
         typer.Option("--html", help="Write the plan as a page that needs nothing else."),
     ] = None,
+    launcher: Annotated[
+        str,
+        typer.Option("--launcher", help="With runpod: the three best cards on offer there now."),
+    ] = "local",
     home: Home = None,
     json: AsJson = False,
 ) -> None:
@@ -707,6 +711,9 @@ def plan(
     from serve.commands import plans
     from serve.terminal import print_json
 
+    if launcher == "runpod":
+        plans.plan_rented(spec, _workspace(home), explain=explain, html=html, json=json)
+        return
     resolved = plans.plan(
         spec, _workspace(home), gpu=gpu, memory_gib=memory, usd_per_hour=usd_per_hour
     )
@@ -721,7 +728,8 @@ def train(
     launcher: Annotated[
         str,
         typer.Option(
-            "--launcher", help="Where it runs: local; export: only writes files, to --out."
+            "--launcher",
+            help="Where it runs: local; runpod: a rented pod; export: only writes files, to --out.",
         ),
     ] = "local",
     resume: Annotated[str | None, typer.Option("--resume", help="A run to go on with.")] = None,
@@ -769,6 +777,47 @@ def runs(home: Home = None, json: AsJson = False) -> None:
 
     rows = commands.list_all(_workspace(home))
     print_json(rows) if json else commands.show_all(rows)
+
+
+@app.command()
+def attach(
+    run: Annotated[str, typer.Argument(help="A run on RunPod: id, its beginning, or latest.")],
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Follow a run on RunPod from where it is; Ctrl-C lets go, and the pod goes on."""
+    from serve.commands import pods, runs
+    from serve.terminal import print_json
+
+    record = runs.finished(pods.attach(run, _workspace(home)))
+    print_json(runs.record_json(record)) if json else runs.show_record(record)
+
+
+@app.command()
+def reap(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be ended.")] = False,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """End pods of this workspace on RunPod that should not be there any more."""
+    from serve.commands import pods
+    from serve.terminal import print_json
+
+    with pods.account(_workspace(home)) as account:
+        found = pods.reaped(account, dry_run=dry_run)
+    print_json(pods.reaped_json(found)) if json else pods.show_reaped(found)
+
+
+@app.command()
+def costs(home: Home = None, json: AsJson = False) -> None:
+    """What pods on RunPod cost: this workspace's journal beside RunPod's bills."""
+    from serve.commands import pods
+    from serve.terminal import print_json
+
+    with pods.account(_workspace(home)) as account:
+        pods.reaped(account)
+        found = pods.costs(account)
+    print_json(found) if json else pods.show_costs(found)
 
 
 @app.command()

@@ -45,3 +45,16 @@ class FastClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds / self.speed)
+
+
+class WallClock:
+    """The time of day, for programs that look at it themselves."""
+
+    def monotonic(self) -> float:
+        return (self.now() - EPOCH).total_seconds()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)

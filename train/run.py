@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import tempfile
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,12 +11,17 @@ from typing import Any
 from dataset.manifest import DatasetVersion, load_version
 from ingest.errors import SpecError
 from ingest.files import write_json
+from ingest.settings import Settings
 from ingest.workspace import Workspace
 from train.device import Device
 from train.estimate import estimate
 from train.launchers.base import Launcher, OnEvent
 from train.launchers.export import ExportLauncher, check_out
 from train.launchers.local import LocalLauncher
+from train.launchers.runpod import RunpodLauncher
+from train.launchers.runpod_api import RunPod, open_runpod
+from train.launchers.runpod_offer import Offers, find_offers
+from train.launchers.runpod_rental import write_rental
 from train.lengths import ASKED, UNCUT, histogram, length_table
 from train.memory import read_config
 from train.peak import choose_step
@@ -27,7 +33,11 @@ from train.refusals import refuse_for_kind, refuse_impossible
 from train.rendered import RenderedSplit, render_version
 from train.spec import TrainSpec
 
-LAUNCHERS: dict[str, type[Launcher]] = {"local": LocalLauncher, "export": ExportLauncher}
+LAUNCHERS: dict[str, type[Launcher]] = {
+    "local": LocalLauncher,
+    "export": ExportLauncher,
+    "runpod": RunpodLauncher,
+}
 _RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}")
 
 
@@ -73,15 +83,15 @@ def start_run(
         return _exported(spec, workspace, resume, run_id or new_run_id(), device, out, on_event)
     if device is not None or out is not None:
         raise SpecError(f"the launcher {launcher} takes no card and no folder", _FOR_EXPORT)
+    if launcher == "runpod":
+        if memory_limit_gib is not None:
+            raise SpecError("the launcher runpod knows no memory limit", "leave it out")
+        return _rented(spec, workspace, resume, run_id or new_run_id(), on_event)
     if resume is not None:
         plan = read_plan(workspace.runs / open_run(resume, workspace).run_id / PLAN)
     else:
         plan = prepare_run(spec, workspace, run_id=run_id or new_run_id(), on_event=on_event)
-    if launcher == "local":
-        return LocalLauncher(memory_limit_gib).launch(plan, on_event)
-    if memory_limit_gib is not None:
-        raise SpecError(f"the launcher {launcher} knows no memory limit", "leave it out")
-    return LAUNCHERS[launcher]().launch(plan, on_event)
+    return LocalLauncher(memory_limit_gib).launch(plan, on_event)
 
 
 _FOR_EXPORT = "--out DIR and --gpu NAME are for --launcher export"
@@ -106,12 +116,67 @@ def _exported(
     return ExportLauncher(out, spec).launch(plan, on_event)
 
 
+def _rented(
+    spec: TrainSpec, workspace: Workspace, resume: str | None, run_id: str, on_event: OnEvent
+) -> RunRecord:
+    """A run on RunPod: planned for the best card on offer, or gone on with as it was planned."""
+    launcher = RunpodLauncher(workspace)
+    if resume is not None:
+        run_dir = workspace.runs / open_run(resume, workspace).run_id
+        if spec.runpod is not None:
+            # limits may be raised for what is left
+            write_rental(run_dir, spec.runpod)
+        return launcher.launch(read_plan(run_dir / PLAN), on_event)
+    with open_runpod(Settings()) as api:
+        best = find_rented(spec, workspace, api, on_event).offers[0]
+    assert spec.runpod is not None
+    plan = prepare_run(
+        spec,
+        workspace,
+        run_id=run_id,
+        device=best.plan.device,
+        usd_per_hour=best.candidate.usd_per_hour,
+        on_event=on_event,
+    )
+    write_rental(plan.run_dir, spec.runpod)
+    return launcher.launch(plan, on_event)
+
+
+def find_rented(
+    spec: TrainSpec, workspace: Workspace, api: RunPod, on_event: OnEvent = lambda _: None
+) -> Offers:
+    """What RunPod has for a run, best first, and the run as it would be there.
+
+    Raises:
+        SpecError: the spec has no table ``[runpod]``.
+        NoCardError: nothing fits it.
+        UserError: as for :func:`start_run`.
+    """
+    if spec.runpod is None:
+        raise SpecError(
+            "the training spec does not say what RunPod may cost",
+            "add [runpod] with max_usd_per_hour, max_usd and hub; see docs/runpod.md",
+        )
+    with tempfile.TemporaryDirectory(prefix="turnmill-") as scratch:
+
+        def plan_for(device: Device, usd_per_hour: float) -> TrainPlan:
+            folder = Path(tempfile.mkdtemp(dir=scratch))
+            made, _ = plan_run(
+                spec, workspace, run_id=new_run_id(), run_dir=folder, device=device,
+                usd_per_hour=usd_per_hour, on_event=on_event,
+            )  # fmt: skip
+            return made
+
+        return find_offers(api, spec.runpod, spec.processes, plan_for)
+
+
 def prepare_run(
     spec: TrainSpec,
     workspace: Workspace,
     *,
     run_id: str,
     device: Device | None = None,
+    usd_per_hour: float | None = None,
     on_event: OnEvent = lambda _: None,
 ) -> TrainPlan:
     """Render, plan and write ``plan.json`` and ``run.json``; start nothing.
@@ -121,7 +186,13 @@ def prepare_run(
     """
     run_dir = _run_dir(workspace, run_id)
     plan, _ = plan_run(
-        spec, workspace, run_id=run_id, run_dir=run_dir, device=device, on_event=on_event
+        spec,
+        workspace,
+        run_id=run_id,
+        run_dir=run_dir,
+        device=device,
+        usd_per_hour=usd_per_hour,
+        on_event=on_event,
     )
     write_json(run_dir / PLAN, plan.model_dump(mode="json"))
     new_record(plan).write(run_dir)

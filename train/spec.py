@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dataset.manifest import parse_toml
 
@@ -11,6 +11,8 @@ TrainOn = Literal["assistant", "last", "all"]
 Method = Literal["lora", "full"]
 Quantization = Literal["int8", "nf4"]
 Optimiser = Literal["adamw", "adamw_8bit", "paged_adamw_8bit"]
+
+RUNPOD_IMAGE = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"
 
 
 class _Value(BaseModel):
@@ -54,6 +56,66 @@ class HeldOutSpec(_Value):
     keep_best: bool = Field(
         default=True, description="end with the weights of the best loss, not with the last"
     )
+
+
+class RunpodSpec(_Value):
+    """Where and for how much a run may be rented, for ``--launcher runpod``."""
+
+    max_usd_per_hour: float = Field(gt=0, description="what a pod may cost, all its cards together")
+    max_usd: float = Field(gt=0, description="what the run may cost, all its attempts together")
+    max_hours: float = Field(default=24.0, gt=0, description="how long one pod may live")
+    gpus: list[str] = Field(default=[], description="only these cards, by name; empty: any")
+    cpu: str | None = Field(
+        default=None, description="a CPU flavour such as cpu3c in place of a card; for small trials"
+    )
+    vcpus: int = Field(default=4, ge=2, le=32, description="of a CPU pod; a power of two")
+    data_centers: list[str] = Field(default=[], description="only these; empty: any")
+    cloud: Literal["SECURE", "COMMUNITY"] = Field(
+        default="SECURE", description="RunPod's own machines, or other people's"
+    )
+    image: str = Field(
+        default=RUNPOD_IMAGE,
+        description="the container, with a pinned tag or digest",
+    )
+    python: str = Field(default="python3", pattern=r"^[\w./+-]+$", description="in the image")
+    disk_gb: int = Field(default=60, ge=10, le=4096, description="of the container")
+    hub: str | None = Field(
+        default=None,
+        pattern=r"^[\w.-]+/[\w.-]+$",
+        description="private dataset repository on the Hub through which files travel",
+    )
+    hub_secret: str = Field(
+        default="turnmill_hf",
+        pattern=r"^\w+$",
+        description="name of the secret at RunPod that holds a Hub token which may write there",
+    )
+    volume: str | None = Field(
+        default=None,
+        description="id of a network volume through which files travel, in place of hub",
+    )
+    volume_folder: Path | None = Field(
+        default=None, description="where this machine has that volume's content, to read and write"
+    )
+    keep: Literal["none", "stopped"] = Field(
+        default="none", description="what is left of a pod whose files are verified"
+    )
+    attempts: int = Field(default=4, ge=1, le=20, description="pods one after another, at most")
+
+    @field_validator("image")
+    @classmethod
+    def _pinned(cls, image: str) -> str:
+        name, _, tag = image.rpartition("/")[2].partition("@" if "@" in image else ":")
+        if not name or not tag or tag == "latest" or any(c.isspace() for c in image):
+            raise ValueError("must name a tag other than latest, or a digest")
+        return image
+
+    @model_validator(mode="after")
+    def _one_carrier(self) -> "RunpodSpec":
+        if (self.hub is None) == (self.volume is None):
+            raise ValueError("files travel either through hub or through volume: name one")
+        if (self.volume is None) != (self.volume_folder is None):
+            raise ValueError("volume and volume_folder go together")
+        return self
 
 
 class TrainSpec(_Value):
@@ -129,6 +191,9 @@ class TrainSpec(_Value):
     )
     stall_minutes: float = Field(
         default=30.0, gt=0, description="without any sign of life, after which a run is ended"
+    )
+    runpod: RunpodSpec | None = Field(
+        default=None, description="limits and places of a run on RunPod"
     )
 
 

@@ -45,6 +45,35 @@ def plan(
     return resolved
 
 
+def plan_rented(
+    spec: Path, workspace: Workspace, *, explain: bool, html: Path | None, json: bool
+) -> None:
+    """Print what RunPod has for a run, and the run as it would be on the best of it.
+
+    Args:
+        spec: a training spec (TOML) with a table ``[runpod]``.
+        workspace: holds the dataset version.
+        explain: whether each number is explained.
+        html: where to write the plan as a page.
+        json: whether as one JSON document.
+    """
+    from serve.commands import pods
+    from serve.terminal import print_json
+
+    asked = load_train_spec(spec)
+    warn_if_tainted(load_version(asked.dataset, workspace), workspace)
+    pods.reap_first(workspace)
+    found = pods.offers(asked, workspace)
+    best = found.offers[0].plan
+    if html is not None:
+        write_page(html, best)
+    if json:
+        print_json(plan_json(best) | {"offers": pods.offers_json(found)})
+        return
+    show_plan(best, explain=explain)
+    pods.show_offers(found)
+
+
 def plan_json(resolved: TrainPlan) -> dict[str, Any]:
     """A plan in the shape of ``turnmill plan --json``."""
     told: dict[str, Any] = {

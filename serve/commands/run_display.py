@@ -18,7 +18,7 @@ _KEPT = 0.9  # share of the smoothed loss that a step leaves
 _PLAIN_EVERY = 10
 _BAR_LEAST = 10
 # of the second line's fields: the trained rate, then the best loss' step, then the peak
-_LONG_FIRST = (2, 1, 3, 0)
+_LONG_FIRST = (2, 1, 3, 0, 4)
 
 
 class RunDisplay:
@@ -28,6 +28,7 @@ class RunDisplay:
         self.doing = "starting"
         self.step: dict[str, Any] | None = None
         self.held_out: dict[str, Any] | None = None
+        self.cost: dict[str, Any] | None = None
         self._sum = self._weight = 0.0
 
     def take(self, event: dict[str, Any]) -> None:
@@ -43,6 +44,10 @@ class RunDisplay:
                 self.doing = str(event["doing"])
             case "eval":
                 self.held_out = event
+            case "pod":
+                self.doing = f"pod {str(event['state']).lower()}"
+            case "cost":
+                self.cost = event
             case "step":
                 self.step = event
                 self.doing = "training"
@@ -83,6 +88,10 @@ class RunDisplay:
         found.append((f"{rate:,.0f} tok/s ({trained:,.0f} trained)", f"{rate:,.0f} tok/s"))
         held, peak = step["memory_gib"], step["memory_peak_gib"]
         found.append((f"{held:.1f} GiB (peak {peak:.1f})", f"{held:.1f} GiB"))
+        if self.cost is not None:
+            spent, per_s = self.cost["usd"], self.cost["usd_per_hour"] / 3600
+            in_all = spent + per_s * step["seconds_left"]
+            found.append((f"${spent:.2f} of about ${in_all:.2f}", f"${spent:.2f}"))
         return found
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from serve import terminal
+from serve.commands.pod_notes import note_of_pod
 from train.launchers.base import OnEvent
 from train.record import RunRecord
 
@@ -48,7 +49,7 @@ def note_of(event: dict[str, Any]) -> str | None:
         return f"the best weights, of step {event['step']}, are damaged: ending with the last"
     if kind == "checkpoint_damaged":
         return f"{event['checkpoint']} is damaged or not whole: going on from the one before it"
-    return None
+    return note_of_pod(event)
 
 
 def changes_told(record: RunRecord) -> dict[str, str]:

@@ -16,6 +16,9 @@ from train.adapter import delivered_name
 from train.gpus import find_card
 from train.hooks.event import merged, run_ended
 from train.launchers.export import files_in
+from train.launchers.runpod_attempts import spent_usd
+from train.launchers.runpod_ledger import Ledger
+from train.launchers.runpod_rental import is_rented
 from train.merge import MergeCertificate, merge_run
 from train.record import RunRecord, list_runs, open_run
 from train.run import start_run
@@ -51,8 +54,13 @@ def train(
         TrainError: the run failed.
         KeyboardInterrupt: it was interrupted.
     """
+    if launcher == "runpod":
+        from serve.commands.pods import reap_first
+
+        reap_first(workspace)
     if resume is not None:
-        asked = _spec_of(resume, workspace)
+        # on RunPod its limits may be raised for what is left
+        asked = load_train_spec(spec) if spec is not None else _spec_of(resume, workspace)
     elif spec is not None:
         asked = load_train_spec(spec)
         warn_if_tainted(load_version(asked.dataset, workspace), workspace)
@@ -98,6 +106,7 @@ def record_json(record: RunRecord) -> dict[str, Any]:
         "adapter": str(record.plan.run_dir / delivered_name(record.plan.method)),
         "metrics": record.metrics,
         "record": str(record.plan.run_dir / "run.json"),
+        "cost_usd": record.cost,
     }
 
 
@@ -121,7 +130,8 @@ def show_exported(exported: dict[str, Any]) -> None:
 def show_record(record: RunRecord) -> None:
     """Print what a run did."""
     metrics = {name: f"{value:,.4g}" for name, value in record.metrics.items()}
-    facts = {"state": record.state, **changes_told(record), **metrics}
+    cost = {} if record.cost is None else {"cost": f"${record.cost:.4f}"}
+    facts = {"state": record.state, **changes_told(record), **metrics, **cost}
     terminal.facts(f"Run {record.run_id}", facts)
 
 
@@ -136,10 +146,19 @@ def list_all(workspace: Workspace) -> list[dict[str, Any]]:
             "base_model": record.plan.base.model,
             "steps": record.plan.steps,
             "started": record.states[0].at.isoformat(),
-            "launcher": "local",
+            "launcher": "runpod" if is_rented(workspace.runs / record.run_id) else "local",
+            "cost_usd": _cost_usd(record, workspace),
         }
         for record in list_runs(workspace)
     ]
+
+
+def _cost_usd(record: RunRecord, workspace: Workspace) -> float | None:
+    """What a run cost; of one that is rented now, until now, by the journal."""
+    if record.state != "running" or not is_rented(workspace.runs / record.run_id):
+        return record.cost
+    ledger = Ledger(workspace.runpod)
+    return round(spent_usd(ledger.entries(), record.run_id, ledger.clock.now()), 4)
 
 
 def _state_of(row: dict[str, Any]) -> str:
@@ -148,10 +167,19 @@ def _state_of(row: dict[str, Any]) -> str:
 
 def show_all(rows: list[dict[str, Any]]) -> None:
     """Print the runs."""
-    cells = [(row["run"], _state_of(row), row["dataset"], row["steps"], row["started"][:16])
-             for row in rows]  # fmt: skip
-    headings = ("run", "state", "dataset", "steps", "started (UTC)")
-    terminal.table(f"Runs ({len(rows)})", headings, cells, right=(3,))
+    cells = [
+        (
+            row["run"],
+            _state_of(row),
+            row["dataset"].rpartition("@")[0],
+            row["steps"],
+            row["started"][5:16].replace("T", " "),
+            row["launcher"] + ("" if row["cost_usd"] is None else f" ${row['cost_usd']:.2f}"),
+        )
+        for row in rows
+    ]
+    headings = ("run", "state", "dataset", "steps", "started (UTC)", "where")
+    terminal.table(f"Runs ({len(rows)})", headings, cells, right=(3,), whole=(1, 3, 4, 5))
 
 
 def merge(run: str, workspace: Workspace, out: Path | None) -> dict[str, Any]:
