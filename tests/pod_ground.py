@@ -70,8 +70,29 @@ class PodGround:
         ]
 
 
-def bundled(plan: TrainPlan, folder: Path) -> Path:
-    return make_bundle(plan, folder / "bundle.tar")
+def bundled(plan: TrainPlan, folder: Path, program: str | None = None) -> Path:
+    """The run's archive; with a program instead of the training, if one is given."""
+    if program is None:
+        return make_bundle(plan, folder / "bundle.tar")
+    folder.mkdir(exist_ok=True)
+    (folder / "program.py").write_text(program)
+    command = [sys.executable, "-S", "more/program.py"]
+    out = folder.parent / f"{folder.name}.tar"
+    return make_bundle(plan, out, command=command, outputs=["out"], more=folder)
 
 
-__all__ = ["PodGround", "bundled", "connected", "planned"]
+def processes(home: str, words: str) -> list[int]:
+    """Those of a pod, by its home and a part of their command line."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes().split(b"\0")
+            command = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if f"HOME={home}".encode() in environment and words.encode() in command:
+            found.append(int(folder.name))
+    return found
+
+
+__all__ = ["PodGround", "bundled", "connected", "planned", "processes"]

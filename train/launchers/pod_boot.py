@@ -52,6 +52,7 @@ def end(sleep: Callable[[float], None] = time.sleep) -> None:
     key = os.environ.get("RUNPOD_API_KEY", "")
     body = json.dumps({"action": told("END", "terminate")}).encode()
     wait_s = _BACKOFF_S
+    say({"event": "pod", "state": "ending"})
     while True:
         request = urllib.request.Request(  # noqa: S310 - checked above
             base + "/v2/pods/" + pod + "/action", data=body, method="POST",
@@ -59,9 +60,9 @@ def end(sleep: Callable[[float], None] = time.sleep) -> None:
                      "User-Agent": "turnmill"},
         )  # fmt: skip
         status = status_of(request)
-        say({"event": "pod", "state": "ending", "status": status})
         if status is not None and (200 <= status < 300 or status in _AGREED):
             return
+        say({"event": "pod", "state": "not_ended", "status": status})
         sleep(wait_s)
         wait_s = min(_LONGEST_S, 2 * wait_s)
 

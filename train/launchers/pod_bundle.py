@@ -66,6 +66,9 @@ def make_bundle(
     """
     open_version(plan.dataset.path).verify()
     portable = rebase_plan(plan, Path(RUN), Path(VERSION), Path(BASE))
+    if plan.base.revision is None:
+        named = portable.base.model_copy(update={"model": plan.base.path.name})
+        portable = portable.model_copy(update={"base": named})
     job = {
         "run_id": plan.run_id,
         "command": list(command) if command is not None else None,

@@ -22,6 +22,8 @@ from train.record import RECORD, Failure, RunRecord
 STATUS = "status.json"
 BUNDLE = "bundle.tar"
 CHECKPOINTS = "checkpoints"
+# peft's; in it stands where the base model lay
+_ADAPTER_SETTINGS = "adapter_config.json"
 
 PodState = Literal["starting", "running", "uploading", "succeeded", "failed", "ended"]
 OVER = frozenset({"succeeded", "failed", "ended"})
@@ -222,6 +224,18 @@ def fetch(carrier: Carrier, manifest: Manifest, run_dir: Path) -> RunRecord | No
             part.unlink(missing_ok=True)
     if manifest.record is None:
         return None
-    record = RunRecord.model_validate(manifest.record)
+    record, plan = RunRecord.model_validate(manifest.record), read_plan(run_dir / PLAN)
+    artefacts = {**record.artefacts, **_named_base(run_dir, record.artefacts, plan.base.path)}
     # the pod's folders are not ours
-    return record.model_copy(update={"plan": read_plan(run_dir / PLAN)}).write(run_dir)
+    return record.model_copy(update={"plan": plan, "artefacts": artefacts}).write(run_dir)
+
+
+def _named_base(run_dir: Path, artefacts: Iterable[str], base: Path) -> dict[str, str]:
+    """Name the base model's folder here in the adapter's settings; their new sha256."""
+    for path in artefacts:
+        if path.rpartition("/")[2] == _ADAPTER_SETTINGS:
+            settings = read_json(run_dir / path)
+            if isinstance(settings, dict) and "base_model_name_or_path" in settings:
+                write_json(run_dir / path, {**settings, "base_model_name_or_path": str(base)})
+                return {path: sha256_file(run_dir / path)}
+    return {}

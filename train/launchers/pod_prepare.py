@@ -11,12 +11,14 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from dataset.hub.errors import HubError
 from ingest.errors import UserError
 from ingest.files import write_json
 from ingest.settings import Settings
 from train.checkpoints import BEST, SEAL, latest
+from train.failures import CARRIER, class_of
 from train.launchers.carrier_open import open_carrier
-from train.launchers.carriers import Carrier
+from train.launchers.carriers import Carrier, CarrierError
 from train.launchers.local import environment, program
 from train.launchers.pod_bundle import BASE, CODE, RUN, VERSION, job_of, rebase_plan
 from train.launchers.pod_files import CHECKPOINTS
@@ -25,7 +27,7 @@ from train.plan import PLAN, TrainPlan, read_plan
 from train.record import RECORD, new_record, read_record
 from train.sft import METRICS
 
-LAUNCH = "launch.json"
+LAUNCH, FAILURE = "launch.json", "failure.json"
 # of the run as a whole, whichever attempt wrote them
 SHARED = (RECORD, METRICS)
 
@@ -99,13 +101,15 @@ def _step(checkpoint: str) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Prepare; returns the exit status, 2 for what the user can mend, told on stderr."""
+    """Prepare; returns the exit status, 2 for what the user can mend, told in ``failure.json``."""
     bundle, setting = arguments
     token: SecretStr | None = Settings().hf_token
     try:
         prepare(Path(bundle), open_carrier(setting, token))
     except UserError as error:
-        sys.stderr.write(f"{error.message}\n")
+        kind = CARRIER if isinstance(error, (CarrierError, HubError)) else class_of(error)
+        failure = {"class": kind, "message": error.message, "advice": error.hint}
+        write_json(Path(bundle) / FAILURE, failure)
         return 2
     return 0
 

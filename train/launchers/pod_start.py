@@ -30,6 +30,7 @@ class Limits(NamedTuple):
         usd_per_hour: what it costs; with ``max_usd`` another limit of its time.
         max_usd: what it may cost; None: no limit.
         stall_s: without a sign of progress; None: as the plan says.
+        reserve_s: kept back for the last upload; None: a tenth, a quarter of an hour at most.
     """
 
     max_s: float
@@ -37,6 +38,7 @@ class Limits(NamedTuple):
     usd_per_hour: float = 0.0
     max_usd: float | None = None
     stall_s: float | None = None
+    reserve_s: float | None = None
 
 
 class CarrierSetting(NamedTuple):
@@ -92,7 +94,7 @@ def pod_environment(
         "GPUS": str(gpus),
         "MAX_S": f"{_allowed_s(limits):g}",
         "LIMIT": "max-usd" if _allowed_s(limits) < limits.max_s else "max-hours",
-        "RESERVE_S": f"{min(RESERVE_S, RESERVE_SHARE * _allowed_s(limits)):g}",
+        "RESERVE_S": f"{_reserve_s(limits):g}",
         "STALL_S": f"{limits.stall_s or plan.stall_s:g}",
         "END": end,
         "INSTALL": "yes" if install else "no",
@@ -115,6 +117,12 @@ def _allowed_s(limits: Limits) -> float:
     if limits.max_usd is None or limits.usd_per_hour <= 0:
         return limits.max_s
     return max(1.0, min(limits.max_s, limits.max_usd / limits.usd_per_hour * 3600))
+
+
+def _reserve_s(limits: Limits) -> float:
+    if limits.reserve_s is not None:
+        return limits.reserve_s
+    return min(RESERVE_S, RESERVE_SHARE * _allowed_s(limits))
 
 
 def pod_args(python: str = "python3") -> str:

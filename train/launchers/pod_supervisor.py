@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from types import FrameType
 
-from train.failures import CARRIER, INSTALL, KILLED, MAX_HOURS, MAX_USD
+from train.failures import BUG, CARRIER, INSTALL, KILLED, MAX_HOURS, MAX_USD
 from train.host_memory import oom_kills
 from train.launchers.pod_boot import told
 from train.launchers.pod_failures import PodFailure, ended_failure, failure
@@ -30,6 +30,8 @@ from train.launchers.pod_watch import Watch
 _PHASE_S = 3600.0
 _RETRY_S, _LONGEST_RETRY_S = 2.0, 60.0
 _TAIL = 60
+_TRIES = 6
+_SECRETS = frozenset({"RUNPOD_API_KEY", "HF_TOKEN"})
 _ENDED = frozenset({MAX_HOURS, MAX_USD, KILLED})
 
 
@@ -74,29 +76,41 @@ class Supervisor:
         self._teller.event({"event": "pod", "state": "installing", "packages": len(missing)})
         command = [sys.executable, "-m", "pip", "install", "--no-input", "--quiet",
                    "--disable-pip-version-check", *missing]  # fmt: skip
-        status = self._phase(command, "install.txt")
-        return failure(INSTALL, f"pip ended with status {status}") if status else None
+        # what a package runs when it is built needs none of them
+        bare = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+        status = self._phase(command, "install.txt", bare)
+        return self._cut_short() or (
+            failure(INSTALL, f"pip ended with status {status}") if status else None
+        )
 
     def _prepared(self) -> PodFailure | None:
         self._teller.event({"event": "pod", "state": "preparing"})
         module = "train.launchers.pod_prepare"
         command = [sys.executable, "-m", module, str(self._folder), self._carrier]
-        status = self._phase(command, "prepare.txt")
+        status = self._phase(command, "prepare.txt", dict(os.environ))
         if status == 2:
-            lines = (self._folder / "prepare.txt").read_text("utf-8", "replace").splitlines()
-            return failure(CARRIER, lines[-1] if lines else "preparing failed")
-        return failure(CARRIER, f"preparing ended with status {status}") if status else None
+            found = json.loads((self._folder / "failure.json").read_text("utf-8"))
+            return PodFailure(found["class"], found["message"], found["advice"])
+        return self._cut_short() or (
+            failure(BUG, f"preparing ended with status {status}") if status else None
+        )
 
-    def _phase(self, command: list[str], log: str) -> int:
+    def _cut_short(self) -> PodFailure | None:
+        """The failure for which nothing new may be begun."""
+        kind = KILLED if self._stopped else self._watch.verdict(time.monotonic(), time.time())
+        return failure(kind, _why(kind, self._watch)) if kind is not None else None
+
+    def _phase(self, command: list[str], log: str, environment: dict[str, str]) -> int:
         """Run a program whose signs of life nobody hears; its exit status."""
         with (self._folder / log).open("ab") as file:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd=self._folder
-            )
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd=self._folder,
+                env=environment,
+            )  # fmt: skip
             until = time.monotonic() + _PHASE_S
             while process.poll() is None:
                 now = time.monotonic()
-                if self._stopped or now >= until or self._watch.verdict(now, time.time()):
+                if now >= until or self._cut_short() is not None:
                     process.kill()
                     process.wait()
                     break
@@ -119,9 +133,12 @@ class Supervisor:
         finally:
             training.kill()
             uploads.close()
-        if found is not None or training.status == 0:
+        state, recorded = _recorded(run_dir / "run.json")
+        if training.status == 0 and (found is None or state == "succeeded"):
+            # also where it came to its end while it was asked to stop
+            return None
+        if found is not None:
             return found
-        recorded = _recorded_failure(run_dir / "run.json")
         lines = _last_lines(run_dir / "log.txt")
         killed = oom_kills() != kills
         assert training.status is not None
@@ -138,15 +155,15 @@ class Supervisor:
             if training.status is not None:
                 continue
             now = time.monotonic()
-            kind = KILLED if self._stopped else self._watch.verdict(now, time.time())
-            if kind is None:
+            found = self._cut_short()
+            if found is None:
                 continue
-            if kind in _ENDED:
+            if found.kind in _ENDED:
                 # up to a checkpoint, where there is time for one
                 training.interrupt(min(300.0, self._watch.left_s(now, time.time()) / 2))
             else:
                 training.show_stacks()
-            return failure(kind, _why(kind, self._watch))
+            return found
         return None
 
     # -- after -------------------------------------------------------------------------------------
@@ -167,11 +184,10 @@ class Supervisor:
             if status == 0:
                 break
             self._teller.event({"event": "pod", "state": "upload_failed", "tries": tries,
-                                "status": status})  # fmt: skip
+                                "status": status, "reason": self._reason(status)})  # fmt: skip
             left = self._watch.left_s(time.monotonic(), time.time())
-            # what was never made ready has nothing to deliver: do not pay for the tries
-            hopeless = found is not None and found.kind in {INSTALL, CARRIER} and tries >= 3
-            if left <= wait_s or hopeless:
+            # only what a run has made is worth paying for all tries that there is time for
+            if left <= wait_s or (found is not None and tries >= _TRIES):
                 found = found or failure(CARRIER, "what the run made could not be delivered")
                 state = "failed"
                 break
@@ -179,6 +195,11 @@ class Supervisor:
             wait_s = min(_LONGEST_RETRY_S, 2 * wait_s)
         self._teller.enter(state, found)
         self._teller.close()
+
+    def _reason(self, status: int) -> str:
+        """What a program of ours said that it could not do."""
+        lines = _last_lines(self._folder / "upload.txt")
+        return lines[-1].strip() if status == 2 and lines else "see upload.txt in the pod"
 
 
 def _upload(command: list[str], folder: Path, timeout_s: float) -> int:
@@ -208,14 +229,11 @@ def _missing(file: Path) -> list[str]:
     return missing
 
 
-def _recorded_failure(record: Path) -> dict[str, str] | None:
-    try:
-        found = json.loads(record.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    failed = found["states"][-1]["state"] == "failed"
-    recorded: dict[str, str] | None = found.get("failure") if failed else None
-    return recorded
+def _recorded(record: Path) -> tuple[str, dict[str, str] | None]:
+    """State and failure in the run's record."""
+    found = json.loads(record.read_text("utf-8"))
+    state = str(found["states"][-1]["state"])
+    return state, found["failure"] if state == "failed" else None
 
 
 def _last_lines(log: Path) -> list[str]:

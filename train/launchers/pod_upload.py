@@ -13,6 +13,7 @@ from typing import Literal
 import orjson
 
 from ingest.errors import UserError
+from ingest.files import read_json, sha256_file
 from ingest.settings import Settings
 from train.checkpoints import BEST, SEAL
 from train.launchers.carrier_open import open_carrier
@@ -23,6 +24,7 @@ from train.launchers.pod_files import (
     CHECKPOINTS,
     STATUS,
     Manifest,
+    get_json,
     listed,
     verify,
     write_manifest,
@@ -46,8 +48,10 @@ def put_checkpoint(carrier: Carrier, run_dir: Path, name: str, keep: int = KEEP)
     """
     folder = run_dir / CHECKPOINTS / name
     seal = f"{CHECKPOINTS}/{name}/{SEAL}"
-    carrier.delete(seal)
     try:
+        if _is_there(carrier, seal, folder / SEAL):
+            return True
+        carrier.delete(seal)
         files = _below(run_dir, folder) | _below(run_dir, run_dir / BEST)
         files |= {shared: run_dir / shared for shared in SHARED if (run_dir / shared).is_file()}
         carrier.put_all({place: file for place, file in files.items() if place != seal})
@@ -58,6 +62,16 @@ def put_checkpoint(carrier: Carrier, run_dir: Path, name: str, keep: int = KEEP)
         raise
     _tidy(carrier, run_dir, keep)
     return True
+
+
+def _is_there(carrier: Carrier, name: str, seal: Path) -> bool:
+    """Whether this very seal was put before: it came after all that it lists."""
+    mine = read_json(seal)
+    try:
+        return bool(get_json(carrier, name) == mine)
+    except CarrierError:
+        # not JSON: put anew
+        return False
 
 
 def _below(run_dir: Path, folder: Path) -> dict[str, Path]:
@@ -108,16 +122,19 @@ def deliver(
         UserError: not all arrived.
     """
     run_dir, job = bundle / RUN, job_of(bundle)
+    made = [path for output in job["outputs"] for path in _below(run_dir, run_dir / output)]
     record = _record(run_dir, failure)
+    if record is not None and state == "succeeded" and record.state != state:
+        # another program than train.sft, which knows no record
+        digests = {path: sha256_file(run_dir / path) for path in made}
+        record = record.entered("succeeded", artefacts=digests).write(run_dir)
     if state != "succeeded":
         for folder in sorted((run_dir / CHECKPOINTS).glob("checkpoint-*"), key=_step)[-1:]:
             put_checkpoint(carrier, run_dir, folder.name)
-    paths = [name for name in (LOG, METRICS) if (run_dir / name).is_file()]
+    paths = [*made, *(name for name in (LOG, METRICS) if (run_dir / name).is_file())]
     if record is not None:
         paths += record.artefacts
         carrier.put(run_dir / RECORD, RECORD)
-    for output in job["outputs"]:
-        paths += _below(run_dir, run_dir / output)
     manifest = Manifest(
         run_id=job["run_id"],
         attempt=attempt,
