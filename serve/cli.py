@@ -1005,7 +1005,9 @@ def run(arguments: list[str]) -> int:
         return 2
     except SystemExit:  # whoever reads our output has enough of it
         return 141
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
+        if stopped.args:  # what goes on elsewhere has said how it is followed
+            return 130
         result = 130
     if result == 130:
         from serve.terminal import note

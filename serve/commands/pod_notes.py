@@ -41,7 +41,7 @@ def _kept(event: _Event) -> str:
 
 def _detached(event: _Event) -> str:
     again = f"turnmill attach {event['run']}"
-    return f"the pod {event['pod']} goes on, and ends itself; follow it again with: {again}"
+    return f"let go; the run's pod goes on, and ends itself. Follow it again with: {again}"
 
 
 _NOTES: dict[str, Callable[[_Event], str | None]] = {

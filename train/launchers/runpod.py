@@ -49,6 +49,7 @@ _RESERVE_S = 120.0
 # less is not worth a machine: it would be spent on starting
 _LEAST_S = 300.0
 _VERIFY_AGAIN_S = 60.0
+_SLOW_CLOCK_S = 600.0
 
 
 class RunpodLauncher:
@@ -101,6 +102,10 @@ class RunpodLauncher:
                     return record
                 tools = _Tools(api, ledger, lease, carrier, settings, plan, on_event)
                 return _Rented(tools, self._phases, self._listen, install=self._install).done()
+        except KeyboardInterrupt:
+            on_event({"event": "detached", "run": plan.run_id})
+            # whoever catches it need not say how to go on
+            raise KeyboardInterrupt(plan.run_id) from None
         finally:
             if self._api is None:
                 api.close()
@@ -201,7 +206,7 @@ class _Rented:
         def request_for(one: Candidate, marks: Mapping[str, str]) -> PodRequest:
             return self._request(slot, one, marks, dead_by, allowed)
 
-        return place(
+        pod = place(
             self._api,
             self._ledger,
             self._lease,
@@ -210,6 +215,22 @@ class _Rented:
             request_for,
             max_usd_per_hour=self._settings.max_usd_per_hour,
             dead_by=dead_by,
+        )
+        self._check_clock(slot, pod)
+        return pod
+
+    def _check_clock(self, slot: Slot, pod: Pod) -> None:
+        """A clock that is slow here ends pods before their time: the deadline is told by it."""
+        if pod.created_at is None:
+            return
+        behind_s = (pod.created_at - self._api.clock.now()).total_seconds()
+        if behind_s <= _SLOW_CLOCK_S:
+            return
+        self._end(slot, "this machine's clock is slow")
+        raise RunPodError(
+            f"this machine's clock is {behind_s / 60:.0f} min behind RunPod's: its pods would end"
+            " themselves too early",
+            "set the clock, then give the same command again",
         )
 
     def _request(
@@ -262,16 +283,13 @@ class _Rented:
         self._bundle = digest
 
     def _watched(self, slot: Slot, pod: Pod) -> Ended:
-        """Stay with a pod; who lets go is told how to come back."""
+        """Stay with a pod until its work ended."""
         lines = self._listen(self._api, pod.id)
         watch = Watch(
             self._api, self._ledger, slot, self._carrier, lines, self._on_event, self._phases
         )
         try:
             return watch.until_end()
-        except KeyboardInterrupt:
-            self._on_event({"event": "detached", "run": self._run, "pod": pod.id})
-            raise
         finally:
             lines.close()
 
