@@ -20,6 +20,7 @@ from train.launchers.runpod_errors import (
     RefusedError,
     RunPodError,
     UnknownOutcomeError,
+    UnreachableError,
 )
 from train.launchers.runpod_ledger import Lease, Ledger, Slot
 from train.launchers.runpod_models import MARK, Pod, PodRequest
@@ -187,9 +188,19 @@ def _looked_for(api: RunPod, ledger: Ledger, slot: Slot, doubt: Doubt) -> Pod | 
     for number in range(doubt.looks):
         if number:
             api.clock.sleep(doubt.pause_s)
-        found = sweep(api, ledger, slot)
-        if found is not None:
-            return found
+        try:
+            found = sweep(api, ledger, slot)
+        except UnreachableError as error:
+            silent = error
+        else:
+            if found is not None:
+                return found
+            continue
+        raise UnknownOutcomeError(
+            f"{slot.name}: this pod may have come to be, and RunPod does not list what there is"
+            f" ({silent.message})",
+            "give the same command again: it looks first and goes on with the pod",
+        )
     return None
 
 

@@ -72,6 +72,8 @@ _BY_CLASS = {
 }
 # a card that the image cannot reach once may be bad luck; twice it is the image
 _IMAGE_TRIES = 2
+# each such pod trains in vain
+_CARRIED, _CARRIER_TRIES = frozenset({CARRIER, UNVERIFIED}), 2
 
 
 def action_after(ended: Ended, before: int = 0) -> Action:
@@ -83,6 +85,9 @@ def action_after(ended: Ended, before: int = 0) -> Action:
     """
     if ended.how == "image" and before + 1 >= _IMAGE_TRIES:
         return Action(False, "no machine can get this image")
+    kind = ended.failure.kind if ended.failure is not None else ""
+    if kind in _CARRIED and before + 1 >= _CARRIER_TRIES:
+        return Action(False, "files do not arrive from any machine; what did arrive is kept")
     if ended.failure is not None:
         known = _BY_CLASS.get(ended.failure.kind)
         return known or Action(False, "another pod would fail the same way")

@@ -1,7 +1,7 @@
 """Stays with a pod until it is known how it ended: by its log, RunPod's word and the carrier."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
@@ -107,6 +107,7 @@ class Watch:
         self._phases = phases
         now = api.clock.monotonic()
         self._heard = _Heard("", now, now, now)
+        self._dead_at: float | None = None
 
     def until_end(self) -> Ended:
         """Watch until the pod's work ended, one way or another.
@@ -168,14 +169,19 @@ class Watch:
         if over:
             if heard.failure is not None:
                 return self._ended("lost", heard.failure.message, None, heard.failure)
+            if heard.image_fault and not heard.spoke:
+                return self._no_image()
             state = "is gone" if pod is None else f"is {pod.status}"
             return self._ended("lost", f"the pod {state}, and said no last word")
-        if self._past(self._dead_by()):
+        if self._past(self._dead_by(), now):
             return self._ended("deadline", "the pod is past its time and did not end itself")
         assert pod is not None
         if heard.image_fault and pod.status != "RUNNING":
-            return self._ended("image", f"the image cannot be had: {heard.image_fault[:160]}")
+            return self._no_image()
         return self._too_slow(pod, now)
+
+    def _no_image(self) -> Ended:
+        return self._ended("image", f"the image cannot be had: {self._heard.image_fault[:160]}")
 
     def _too_slow(self, pod: Pod, now: float) -> Ended | None:
         heard, phases = self._heard, self._phases
@@ -203,7 +209,8 @@ class Watch:
                 return self._asked_again(error)
             return None
         if manifest is not None:
-            return self._ended("delivered", manifest.state, manifest, manifest.failure)
+            message = manifest.failure.message if manifest.failure else manifest.state
+            return self._ended("delivered", message, manifest, manifest.failure)
         heard = self._heard
         if status is None or status.attempt != self._slot.attempt:
             return None
@@ -240,8 +247,13 @@ class Watch:
         line = self._line()
         return line.dead_by if line else None
 
-    def _past(self, moment: datetime | None) -> bool:
-        return moment is not None and self._api.clock.now() > moment + timedelta(seconds=_GRACE_S)
+    def _past(self, moment: datetime | None, now: float) -> bool:
+        if moment is None:
+            return False
+        if self._dead_at is None:
+            # kept on the clock that only grows: a jump of the time of day ends no pod
+            self._dead_at = now + (moment - self._api.clock.now()).total_seconds()
+        return now > self._dead_at + _GRACE_S
 
     def _tell_cost(self) -> None:
         line, now = self._line(), self._api.clock.now()
