@@ -36,6 +36,7 @@ class PodGround:
         self.emulator, self.api, self.plan = emulator, api, plan
         self.world = emulator.world
         volume = api.create_volume(VolumeRequest(name="v", size=10, data_center="US-KS-2"))
+        self.variables: dict[str, str] = {}
         self.mounts = Mounts(network=[VolumeMount(volume_id=volume.id, path=MOUNT)])
         self.carrier = FolderCarrier(self.world.volume_folder(volume.id) / plan.run_id)
         self.carrier.put(bundle, BUNDLE)
@@ -44,7 +45,7 @@ class PodGround:
     def launch(self, limits: Limits = Limits(120.0), *, attempt: int = 1, **more: Any) -> Any:  # noqa: B008
         env = pod_environment(self.plan, attempt, limits, self.place, **more)
         # one thread each: the tests share few cores
-        env["OMP_NUM_THREADS"] = "1"
+        env |= {"OMP_NUM_THREADS": "1", **self.variables}
         name = f"turnmill-r1-a{attempt}"
         return self.api.create_pod(
             request(name=name, mounts=self.mounts, env=env, args=pod_args(sys.executable))

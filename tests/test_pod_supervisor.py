@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from hub_ground import CLIENT_WARNINGS, TOKEN, hub_for_tests, secret
 from pod_ground import PodGround, bundled, connected, planned, processes
 from runpod_faults import Fate
 
+from train.launchers.carrier_hub import HubCarrier
 from train.launchers.pod_files import BUNDLE, fetch, read_manifest, read_status, verify
-from train.launchers.pod_start import Limits
+from train.launchers.pod_start import CarrierSetting, Limits
 
 pytestmark = pytest.mark.torch
 
@@ -105,6 +107,40 @@ def test_at_its_limit_a_pod_saves_what_there_is_and_ends(ground_of):
     assert not {"RUNPOD_API_KEY", "HF_TOKEN"} & {*names}
 
 
+# what another program than ours may leave
+OTHER = """
+import json, pathlib
+pathlib.Path("run/out").mkdir()
+pathlib.Path("run/out/model.safetensors").write_bytes(b"m" * 2000)
+print("a line that is no event", flush=True)
+print(json.dumps({"event": "step", "step": 1, "steps": 1}), flush=True)
+"""
+
+
+@CLIENT_WARNINGS
+def test_another_program_is_run_and_delivered_by_the_hub(ground_of, plan, monkeypatch):
+    ground = ground_of(OTHER)
+    with hub_for_tests(monkeypatch) as hub:
+        carrier = HubCarrier("org/runs", secret(), "r1", endpoint=hub.url)
+        ground.carrier.get(BUNDLE, ground.world.folder / BUNDLE)
+        carrier.put(ground.world.folder / BUNDLE, BUNDLE)
+        ground.place = CarrierSetting(
+            "hub:org/runs/r1", ground.place.bundle_sha256, secret="hub", endpoint=hub.url
+        )
+        ground.world.secrets["hub"] = TOKEN
+        # the server has none
+        ground.variables["HF_HUB_DISABLE_XET"] = "1"
+        pod = ground.launch()
+        ground.gone(pod)
+        found, status = read_manifest(carrier, 1), read_status(carrier)
+        assert (found.state, status.state, status.step) == ("succeeded", "succeeded", 1)
+        assert verify(carrier, found) == []
+        # a record says of any program what it made
+        assert found.record["states"][-1]["state"] == "succeeded"
+        assert {*found.record["artefacts"]} == {"out/model.safetensors"}
+        assert TOKEN not in "\n".join(ground.log(pod.id))
+
+
 def test_money_ends_a_pod_where_it_runs_out_first(ground_of):
     ground = ground_of(STEADY)
     ground.gone(ground.launch(Limits(600.0, usd_per_hour=3600.0, max_usd=5.0, reserve_s=3.0)), 25.0)
@@ -179,6 +215,14 @@ def test_without_its_cards_a_pod_trains_nothing_and_ends_at_once(ground_of):
     assert "preparing" not in states(events)
 
 
+def test_what_the_image_lacks_is_told_where_it_may_not_be_installed(ground_of, monkeypatch):
+    monkeypatch.setattr("train.launchers.pod_bundle.requirements", lambda plan: ["nowhere==1.0"])
+    ground = ground_of(STEADY)
+    ground.gone(ground.launch(install=False), 20.0)
+    found = read_status(ground.carrier).failure
+    assert (found.kind, "nowhere==1.0" in found.message) == ("install", True)
+
+
 def test_an_archive_that_is_not_the_one_sent_is_not_run(ground_of, monkeypatch):
     ground = ground_of(STEADY)
     place = ground.carrier.root / BUNDLE
@@ -188,6 +232,27 @@ def test_an_archive_that_is_not_the_one_sent_is_not_run(ground_of, monkeypatch):
     # it is looked at again, for a volume may show old content for a while
     ground.api.terminate(pod.id)
     assert "preparing" not in states(ground.events(pod.id))
+
+
+@pytest.mark.skipif(not os.environ.get("TURNMILL_SOAK"), reason="two more trainings")
+def test_a_lost_pod_costs_no_more_than_the_steps_since_its_last_checkpoint(tmp_path):
+    plan = planned(tmp_path / "longer", epochs=40.0, save_every_steps=20, keep_checkpoints=4)
+    with connected(tmp_path) as (emulator, api):
+        ground = PodGround(emulator, api, plan, bundled(plan, tmp_path))
+        pod = ground.launch()
+        until(lambda: "checkpoint_saved" in states(ground.events(pod.id)), 60.0)
+        ground.api.terminate(pod.id)
+        assert read_manifest(ground.carrier, 1) is None
+        events = ground.gone(ground.launch(attempt=2))
+        [start] = [event for event in events if event["event"] == "start"]
+        assert start["from_step"] >= 20
+        found = read_manifest(ground.carrier, 2)
+        assert (found.state, verify(ground.carrier, found)) == ("succeeded", [])
+        assert found.record["metrics"]["step"] == plan.steps
+        # all steps of both are told
+        told = (ground.carrier.root / "a2/metrics.jsonl").read_text().splitlines()
+        steps = {json.loads(line).get("step") for line in told}
+        assert {*range(1, plan.steps + 1)} <= steps
 
 
 def test_the_same_run_makes_the_same_archive_and_names_nothing_of_this_machine(plan, tmp_path):

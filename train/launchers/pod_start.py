@@ -17,6 +17,7 @@ from train.launchers.runpod_models import MARK
 from train.plan import TrainPlan
 
 _SECRET = re.compile(r"[A-Za-z0-9_]+")
+_TOKEN = re.compile(r"(hf|rpa|api_org)_[A-Za-z0-9]{20,}")
 # the last upload has at most this share of the time, and at most this long
 RESERVE_SHARE, RESERVE_S = 0.1, 900.0
 
@@ -103,9 +104,11 @@ def pod_environment(
         told["DEAD_BY"] = str(int(limits.dead_by.timestamp()))
     found = {f"{MARK}{name}": value for name, value in told.items()}
     if carrier.secret is not None:
-        if not _SECRET.fullmatch(carrier.secret):
+        if not _SECRET.fullmatch(carrier.secret) or _TOKEN.match(carrier.secret):
+            # it may be the token itself: it is not repeated
             raise CarrierError(
-                f"{carrier.secret!r}: is no name of a secret", "give the name, never the token"
+                "what was given as the name of RunPod's secret is no name",
+                "save the token there under a name of letters, and give the name",
             )
         found["HF_TOKEN"] = f"{{{{ RUNPOD_SECRET_{carrier.secret} }}}}"
     if carrier.endpoint is not None:

@@ -78,6 +78,8 @@ class Supervisor:
                    "--disable-pip-version-check", *missing]  # fmt: skip
         # what a package runs when it is built needs none of them
         bare = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+        # the image is ours alone: its system's packages may be added to
+        bare |= {"PIP_BREAK_SYSTEM_PACKAGES": "1", "PIP_ROOT_USER_ACTION": "ignore"}
         status = self._phase(command, "install.txt", bare)
         return self._cut_short() or (
             failure(INSTALL, f"pip ended with status {status}") if status else None
@@ -180,7 +182,7 @@ class Supervisor:
         while True:
             tries += 1
             left = self._watch.left_s(time.monotonic(), time.time())
-            status = _upload(command, self._folder, max(1.0, left))
+            status = _upload(command, self._folder, max(1.0, left), by_xet=tries == 1)
             if status == 0:
                 break
             self._teller.event({"event": "pod", "state": "upload_failed", "tries": tries,
@@ -202,13 +204,21 @@ class Supervisor:
         return lines[-1].strip() if status == 2 and lines else "see upload.txt in the pod"
 
 
-def _upload(command: list[str], folder: Path, timeout_s: float) -> int:
-    """The exit status of an upload; -9 where there was no more time for it."""
+def _upload(command: list[str], folder: Path, timeout_s: float, *, by_xet: bool) -> int:
+    """The exit status of an upload; -9 where there was no more time for it.
+
+    Args:
+        command: starts it.
+        folder: it starts there.
+        timeout_s: for all of it.
+        by_xet: whether the Hub's own store may be used; where it fails, plain uploads may not.
+    """
+    environment = os.environ if by_xet else {**os.environ, "HF_HUB_DISABLE_XET": "1"}
     with (folder / "upload.txt").open("ab") as log:
         try:
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
-                timeout=timeout_s, check=False,
+                timeout=timeout_s, check=False, env=environment,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return -9

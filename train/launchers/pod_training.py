@@ -14,6 +14,8 @@ from typing import Any
 
 _STACKS_WRITTEN_S = 2.0
 _RETRY_S = 30.0
+# of pod_upload: a newer checkpoint is there instead
+_SUPERSEDED = 3
 _CHECKPOINTS = "run/checkpoints"
 
 
@@ -134,15 +136,21 @@ class Uploads:
             if status is None:
                 return
             self._process = None
-            state = "checkpoint_saved" if status == 0 else "checkpoint_not_saved"
-            self._tell({"event": "pod", "state": state, "checkpoint": self._name})
-            if status == 0:
+            if status == _SUPERSEDED:
                 self._done = int(self._name.partition("-")[2])
             else:
-                self._not_before_s = time.monotonic() + _RETRY_S
+                self._tell_of(status)
         newest = self._newest()
         if newest > self._done and time.monotonic() >= self._not_before_s:
             self._begin(f"checkpoint-{newest}")
+
+    def _tell_of(self, status: int) -> None:
+        state = "checkpoint_saved" if status == 0 else "checkpoint_not_saved"
+        self._tell({"event": "pod", "state": state, "checkpoint": self._name})
+        if status == 0:
+            self._done = int(self._name.partition("-")[2])
+        else:
+            self._not_before_s = time.monotonic() + _RETRY_S
 
     def _begin(self, name: str) -> None:
         self._name = name

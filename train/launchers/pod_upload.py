@@ -34,6 +34,7 @@ from train.record import RECORD, Failure, RunRecord, read_record
 from train.sft import METRICS
 
 KEEP = 2
+SUPERSEDED = 3
 State = Literal["succeeded", "failed", "ended"]
 
 
@@ -174,7 +175,10 @@ def _forget_checkpoints(carrier: Carrier) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Do one upload; returns the exit status, 2 for what may succeed later, told on stderr."""
+    """Do one upload; returns the exit status.
+
+    2: it may succeed later, why is told on stderr. 3: a newer checkpoint is there instead.
+    """
     parser = argparse.ArgumentParser("pod_upload")
     parser.add_argument("what", choices=["checkpoint", "final", "status"])
     parser.add_argument("carrier")
@@ -189,7 +193,8 @@ def main(arguments: list[str]) -> int:
         if asked.what == "status":
             carrier.put(asked.bundle / STATUS, STATUS)
         elif asked.what == "checkpoint":
-            put_checkpoint(carrier, asked.bundle / RUN, asked.name)
+            if not put_checkpoint(carrier, asked.bundle / RUN, asked.name):
+                return SUPERSEDED
         else:
             failure = Failure.model_validate(asked.failure) if asked.failure else None
             deliver(carrier, asked.bundle, asked.attempt, asked.state, failure)
