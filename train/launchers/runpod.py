@@ -11,19 +11,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from ingest.errors import UserError
 from ingest.files import sha256_file
 from ingest.settings import Settings
 from ingest.workspace import Workspace
 from train.launchers.base import OnEvent
 from train.launchers.carriers import Carrier
 from train.launchers.pod_bundle import make_bundle
-from train.launchers.pod_files import BUNDLE, Manifest, fetch, read_manifest, verify
+from train.launchers.pod_files import BUNDLE, fetch, read_manifest
 from train.launchers.pod_start import CarrierSetting, Limits, pod_args, pod_environment
 from train.launchers.runpod_api import RunPod, open_runpod
-from train.launchers.runpod_attempts import attempts, next_slot, spent_usd
+from train.launchers.runpod_attempts import attempts, next_slot
+from train.launchers.runpod_books import Books
 from train.launchers.runpod_choose import Candidate, NoCardError
-from train.launchers.runpod_errors import GoneError, NoBalanceError, RunPodError
+from train.launchers.runpod_errors import NoBalanceError, RunPodError
 from train.launchers.runpod_ledger import Lease, Ledger, Slot
 from train.launchers.runpod_lines import Listen, StreamedLines
 from train.launchers.runpod_models import (
@@ -34,9 +34,8 @@ from train.launchers.runpod_models import (
     PodRequest,
     VolumeMount,
 )
-from train.launchers.runpod_money import STOPPED_USD_PER_GB_MONTH, Caps, allowed_s
 from train.launchers.runpod_offer import candidates_now
-from train.launchers.runpod_place import DEAD_BY, NoMachineError, end_pod, place, stop_pod, sweep
+from train.launchers.runpod_place import NoMachineError, place, sweep
 from train.launchers.runpod_recover import BUDGET, NO_MACHINE, UNVERIFIED, action_after, failure_of
 from train.launchers.runpod_rental import VOLUME_PATH, inside, outside, read_rental
 from train.launchers.runpod_watch import Ended, Phases, Watch
@@ -44,11 +43,8 @@ from train.plan import TrainPlan
 from train.record import Failure, RunRecord, read_record
 from train.spec import RunpodSpec
 
-# kept back of the money and the time, so that the end comes before the limit
-_RESERVE_S = 120.0
 # less is not worth a machine: it would be spent on starting
 _LEAST_S = 300.0
-_VERIFY_AGAIN_S = 60.0
 _SLOW_CLOCK_S = 600.0
 
 
@@ -130,6 +126,9 @@ class _Rented:
         self._api, self._ledger, self._lease = tools.api, tools.ledger, tools.lease
         self._carrier, self._settings, self._plan = tools.carrier, tools.settings, tools.plan
         self._on_event = tools.on_event
+        self._books = Books(
+            tools.api, tools.ledger, tools.carrier, tools.settings, tools.plan, tools.on_event
+        )
         self._phases, self._listen, self._install = phases, listen, install
         self._run = tools.plan.run_id
         self._last: set[str] = set()
@@ -147,14 +146,13 @@ class _Rented:
                 return record
             try:
                 pod = self._pod(slot)
-            except (NoCardError, NoMachineError) as error:
-                return self._failed(Failure(kind=NO_MACHINE, message=error.message,
-                                            advice=error.hint))  # fmt: skip
-            except NoBalanceError as error:
-                return self._failed(Failure(kind=BUDGET, message=error.message, advice=error.hint))
+            except (NoCardError, NoMachineError, NoBalanceError) as error:
+                kind = BUDGET if isinstance(error, NoBalanceError) else NO_MACHINE
+                told = Failure(kind=kind, message=error.message, advice=error.hint)
+                return self._books.failed(told)
             if pod is None:
-                return self._failed(self._budget())
-            self._entered_running(pod, slot)
+                return self._books.failed(self._books.budget())
+            self._books.entered_running(pod, slot)
             ended = self._watched(slot, pod)
             settled = self._settled(slot, ended, last=number == self._settings.attempts)
             if settled is not None:
@@ -183,7 +181,7 @@ class _Rented:
         refusals: list[str] = []
         poor = False
         for candidate in candidates:
-            allowed = self._allowed_s(candidate.usd_per_hour)
+            allowed = self._books.allowed_s(candidate.usd_per_hour)
             if allowed < _LEAST_S:
                 poor = True
                 continue
@@ -226,7 +224,7 @@ class _Rented:
         behind_s = (pod.created_at - self._api.clock.now()).total_seconds()
         if behind_s <= _SLOW_CLOCK_S:
             return
-        self._end(slot, "this machine's clock is slow")
+        self._books.end(slot, "this machine's clock is slow")
         raise RunPodError(
             f"this machine's clock is {behind_s / 60:.0f} min behind RunPod's: its pods would end"
             " themselves too early",
@@ -301,22 +299,22 @@ class _Rented:
             manifest = read_manifest(self._carrier, attempt)
             if manifest is not None and manifest.state == "succeeded":
                 earlier = Slot(self._run, attempt)
-                if self._verified(earlier, manifest):
-                    return self._succeeded(earlier, manifest)
+                if self._books.verified(earlier, manifest):
+                    return self._books.succeeded(earlier, manifest, self._disk_gb)
         return None
 
     def _settled(self, slot: Slot, ended: Ended, *, last: bool) -> RunRecord | None:
         """The record where the run is over; None where another pod goes on."""
         manifest = ended.manifest
         if manifest is not None and manifest.state == "succeeded":
-            if self._verified(slot, manifest):
-                return self._succeeded(slot, manifest)
+            if self._books.verified(slot, manifest):
+                return self._books.succeeded(slot, manifest, self._disk_gb)
             ended = Ended("lost", "its files are not whole where it put them", failure=Failure(
                 kind=UNVERIFIED, message="its files are not whole where it put them",
                 advice="the pod was kept as long as the limits allow"))  # fmt: skip
         elif manifest is not None:
             fetch(self._carrier, manifest, self._plan.run_dir)
-        self._end(slot, f"{ended.how}: {ended.message}"[:200])
+        self._books.end(slot, f"{ended.how}: {ended.message}"[:200])
         kind = ended.failure.kind if ended.failure else ended.how
         action = action_after(ended, self._seen[kind])
         self._seen[kind] += 1
@@ -324,7 +322,7 @@ class _Rented:
         self._on_event({"event": "attempt_ended", "attempt": slot.attempt, "again": again,
                         "class": kind, "message": ended.message, "action": action.why})  # fmt: skip
         if not again:
-            return self._failed(failure_of(ended, self._run))
+            return self._books.failed(failure_of(ended, self._run))
         self._learn(slot, avoid=action.avoid, memory=action.more_memory, disk=action.more_disk)
         return None
 
@@ -337,110 +335,6 @@ class _Rented:
             self._above_gib = max(self._above_gib, self._plan.device.memory_gib or 0.0)
         if disk:
             self._disk_gb *= 2
-
-    def _verified(self, slot: Slot, manifest: Manifest) -> bool:
-        """Read everything back; a pod whose files are not whole is kept while its limits allow."""
-        told = False
-        while True:
-            try:
-                wrong = verify(self._carrier, manifest)
-            except UserError as error:
-                wrong = [error.message]
-            if not wrong:
-                self._note_verified(slot)
-                self._on_event({"event": "verified", "files": len(manifest.files)})
-                return True
-            if not told:
-                self._on_event({"event": "unverified", "wrong": wrong[:3], "files": len(wrong)})
-                told = True
-            if not self._alive(slot):
-                return False
-            self._api.clock.sleep(_VERIFY_AGAIN_S)
-            manifest = read_manifest(self._carrier, slot.attempt) or manifest
-
-    def _alive(self, slot: Slot) -> bool:
-        """Whether the attempt has a pod that runs and may go on."""
-        pod = sweep(self._api, self._ledger, slot)
-        if pod is None or pod.over:
-            return False
-        dead_by = pod.marks.get(DEAD_BY, "")
-        return dead_by.isdecimal() and self._api.clock.now().timestamp() < int(dead_by)
-
-    def _note_verified(self, slot: Slot) -> None:
-        attempt = attempts(self._ledger.entries(self._run)).get(slot)
-        line = (
-            next((one for one in attempt.pods.values() if not one.extra), None) if attempt else None
-        )
-        if line is not None and not line.verified:
-            self._ledger.write("verified", slot, pod_id=line.pod_id)
-
-    def _succeeded(self, slot: Slot, manifest: Manifest) -> RunRecord:
-        record = fetch(self._carrier, manifest, self._plan.run_dir)
-        if self._settings.keep == "stopped":
-            self._stop(slot)
-        else:
-            self._end(slot, "verified")
-        if record is None:
-            record = read_record(self._plan.run_dir).entered("succeeded", failure=None)
-        return record.model_copy(update={"cost": self._spent()}).write(self._plan.run_dir)
-
-    def _end(self, slot: Slot, why: str) -> None:
-        """End what the attempt still has; what RunPod does not confirm the reaper ends."""
-        attempt = attempts(self._ledger.entries(self._run)).get(slot)
-        for line in attempt.pods.values() if attempt else ():
-            if line.gone:
-                continue
-            try:
-                end_pod(self._api, self._ledger, slot, line.pod_id, why)
-            except RunPodError as error:
-                self._on_event({"event": "not_ended", "pod": line.pod_id,
-                                "message": error.message})  # fmt: skip
-
-    def _stop(self, slot: Slot) -> None:
-        line = attempts(self._ledger.entries(self._run))[slot].pod
-        if line is None:
-            return
-        try:
-            stop_pod(self._api, self._ledger, slot, line.pod_id, "verified; kept on request")
-        except GoneError:
-            return
-        month = self._disk_gb * STOPPED_USD_PER_GB_MONTH
-        self._on_event({"event": "kept", "pod": line.pod_id, "usd_per_month": month})
-
-    # -- money and record --------------------------------------------------------------------------
-
-    def _allowed_s(self, usd_per_hour: float) -> float:
-        settings = self._settings
-        caps = Caps(settings.max_usd_per_hour, settings.max_usd, settings.max_hours)
-        return allowed_s(
-            caps, usd_per_hour=usd_per_hour, spent_usd=self._spent(), reserve_s=_RESERVE_S
-        )
-
-    def _spent(self) -> float:
-        return round(spent_usd(self._ledger.entries(), self._run, self._api.clock.now()), 4)
-
-    def _budget(self) -> Failure:
-        return Failure(
-            kind=BUDGET,
-            message=f"${self._spent():.2f} of ${self._settings.max_usd:.2f} are spent; the rest is"
-            " too little for another pod",
-            advice=f"raise max_usd in [runpod], then turnmill train TRAIN.toml --resume {self._run}"
-            " --launcher runpod",
-        )
-
-    def _entered_running(self, pod: Pod, slot: Slot) -> None:
-        record = read_record(self._plan.run_dir)
-        if record.state != "running":
-            record = record.entered("running", failure=None, process=None)
-        record.model_copy(update={"cost": self._spent()}).write(self._plan.run_dir)
-        self._on_event({"event": "pod", "state": pod.status, "pod": pod.id,
-                        "attempt": slot.attempt, "card": pod.gpu.id if pod.gpu else "CPU",
-                        "usd_per_hour": pod.cost})  # fmt: skip
-
-    def _failed(self, failure: Failure) -> RunRecord:
-        record = read_record(self._plan.run_dir)
-        cost = {"failure": failure, "cost": self._spent()}
-        return record.entered("failed", **cost).write(self._plan.run_dir)
 
 
 def _never(_one: Candidate, _marks: Mapping[str, str]) -> PodRequest:
