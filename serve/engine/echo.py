@@ -4,23 +4,60 @@ One token is one byte of UTF-8, so most of what can go wrong with text goes wron
 """
 
 import asyncio
+import json
+import re
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ingest.message import ROLES
 from serve.engine.base import (
     EngineClosedError,
     GeneratedToken,
     Generation,
+    Grammar,
+    GrammarError,
     PromptError,
     Provenance,
     QueueFullError,
     SamplingParams,
+    TokenizerInfo,
+    TokenScore,
 )
+from serve.engine.turns import AssistantTurn, RenderedChat
+
+if TYPE_CHECKING:
+    import numpy as np
 
 END = 256
 _ROLE_IDS = {role: END + 1 + place for place, role in enumerate(sorted(ROLES))}
 _NAMES = {END: "<end>"} | {token: f"<{role}>" for role, token in _ROLE_IDS.items()}
+_IDS = {name: token for token, name in _NAMES.items()}
+_SPECIAL = re.compile("|".join(map(re.escape, _IDS)))
+
+
+@dataclass(frozen=True)
+class EchoConstraint:
+    """Holds nothing to anything: what is echoed is decided by who asks.
+
+    Attributes:
+        grammar: as asked for.
+    """
+
+    grammar: Grammar
+
+    def start(self) -> "EchoConstraint":
+        """See ``Constraint``."""
+        return self
+
+    def allowed(self) -> "np.ndarray[Any, Any]":
+        """See ``ConstraintState``."""
+        import numpy as np
+
+        return np.ones(EchoEngine.vocabulary_size, dtype=bool)
+
+    def accept(self, token_id: int) -> None:
+        """See ``ConstraintState``."""
 
 
 class EchoEngine:
@@ -32,6 +69,8 @@ class EchoEngine:
         delay_s: pause before each token.
         provenance: as a model folder's certificate would say.
     """
+
+    vocabulary_size = END + 1 + len(_ROLE_IDS)
 
     def __init__(
         self,
@@ -54,6 +93,11 @@ class EchoEngine:
         """Requests at work."""
         return len(self._tasks)
 
+    @property
+    def waiting(self) -> int:
+        """None: what is not at work at once is refused."""
+        return 0
+
     def prompt(
         self,
         messages: Sequence[dict[str, Any]],
@@ -67,6 +111,19 @@ class EchoEngine:
             ids += [_ROLE_IDS[message["role"]], *message["content"].encode(), END]
         return [*ids, _ROLE_IDS["assistant"]] if ids else []
 
+    def render(
+        self, messages: Sequence[dict[str, Any]], tools: list[dict[str, Any]] | None
+    ) -> RenderedChat:
+        """See ``Engine``; a message's content and its end are trained."""
+        ids: list[int] = []
+        turns = []
+        for index, message in enumerate(messages):
+            start = len(ids) + 1
+            ids += self.prompt([message], tools)[:-1]
+            if message["role"] == "assistant":
+                turns.append(AssistantTurn(index, list(range(start, len(ids)))))
+        return RenderedChat(ids, turns)
+
     def decode(self, ids: Sequence[int]) -> str:
         """See ``Engine``."""
         return bytes(token for token in ids if token < END).decode("utf-8", "replace")
@@ -74,6 +131,44 @@ class EchoEngine:
     def token_bytes(self, token_id: int) -> bytes:
         """See ``Engine``."""
         return _NAMES[token_id].encode() if token_id >= END else bytes([token_id])
+
+    def tokenize(self, text: str, *, add_special: bool = False) -> list[int]:
+        """See ``Engine``; a text gets an end after it, when asked for."""
+        ids: list[int] = []
+        place = 0
+        for special in _SPECIAL.finditer(text):
+            ids += [*text[place : special.start()].encode(), _IDS[special[0]]]
+            place = special.end()
+        return [*ids, *text[place:].encode(), *([END] if add_special else [])]
+
+    def detokenize(self, ids: Sequence[int]) -> str:
+        """See ``Engine``."""
+        return b"".join(map(self.token_bytes, ids)).decode("utf-8", "replace")
+
+    def tokenizer_info(self) -> TokenizerInfo:
+        """See ``Engine``."""
+        return TokenizerInfo(eos_token=_NAMES[END])
+
+    def constraint(self, grammar: Grammar) -> EchoConstraint:
+        """See ``Engine``; only whether a schema is a JSON object is looked at."""
+        if grammar.kind == "json_schema":
+            try:
+                schema = json.loads(grammar.text)
+            except ValueError:
+                raise GrammarError("the schema is not JSON") from None
+            if not isinstance(schema, dict):
+                raise GrammarError("the schema is not a JSON object")
+        return EchoConstraint(grammar)
+
+    async def score(
+        self, ids: Sequence[int], *, from_position: int = 1, top: int = 0
+    ) -> list[TokenScore]:
+        """See ``Engine``; every token is certain."""
+        if self._closed:
+            raise EngineClosedError
+        if len(self._tasks) >= self._capacity:
+            raise QueueFullError
+        return [TokenScore(one, 0.0, ((one, 0.0),) if top else ()) for one in ids[from_position:]]
 
     def generate(self, prompt_ids: Sequence[int], params: SamplingParams) -> Generation:
         """See ``Engine``."""

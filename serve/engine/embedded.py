@@ -1,47 +1,70 @@
 """The engine that runs a transformers model in this process.
 
-One worker thread holds the model. Up to ``max_active`` requests are at work at once, each with a
-KV cache of its own, and take turns: one token, or one chunk of the prompt, at a time. Others wait
-in a bounded queue, first come first served; when it is full a request is refused. So a long
-request delays a short one but never blocks it. Nothing is batched: a step serves one request.
+One worker thread holds the model. Up to ``max_active`` requests are at work at once, others wait
+in a bounded queue, first come first served; when it is full a request is refused. The worker goes
+round: it reads at most a few hundred tokens of new prompts, then writes one token of every answer
+in a single forward pass (``batch.py``). So a long prompt delays the others by one chunk at a time,
+and an answer joins and leaves the batch between any two tokens. Models whose rows cannot be
+decoded together write their answers in turn instead; which it is, is tried out when the engine is
+made.
 """
 
-import inspect
+import itertools
+import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from serve.engine.base import (
+    Constraint,
     EngineClosedError,
-    FinishReason,
-    GeneratedToken,
     Generation,
+    Grammar,
     PromptError,
     Provenance,
     QueueFullError,
     SamplingParams,
+    TokenizerInfo,
+    TokenScore,
 )
-from serve.engine.sampling import Sampler
+from serve.engine.batch import DecodeBatch, batchable
+from serve.engine.forward import Forward
+from serve.engine.grammar import GrammarCompiler
+from serve.engine.hardware import faster_dtype, max_cells, use_own_cores
+from serve.engine.jobs import PREFILL_CHUNK, AnswerJob, Job, ScoreJob
 from serve.engine.token_bytes import TokenBytes
+from serve.engine.turns import RenderedChat, render_turns
 
-_PREFILL_CHUNK = 256
 # for models without a table of positions
 _DEFAULT_CONTEXT = 8192
+# answers that are written in turn: more of them would only be slower each
+_IN_TURN = 4
+
+# the adapter that the model came with
+ACTIVE = "\0active"
+
+_log = logging.getLogger("turnmill.engine")
 
 
 class EmbeddedEngine:
     """See ``Engine``; the module says how requests share the model.
 
     Args:
-        model: a causal language model of transformers, in eval mode.
+        model: a causal language model of transformers, in eval mode; or a PEFT model around one,
+            whose active adapter then answers (``adapters.py`` serves the others and the base).
         tokenizer: its fast tokenizer, with a chat template.
         provenance: from the model folder's certificate.
         created: unix time of the weights; None = now.
-        max_active: requests that take turns.
+        max_active: requests at work.
         max_waiting: requests in the queue.
+        cache_tokens: that the caches hold at most, answers that are no more than one excepted;
+            None = by this machine's memory.
+
+    Attributes:
+        batched: whether answers are decoded together.
     """
 
     def __init__(
@@ -51,31 +74,41 @@ class EmbeddedEngine:
         *,
         provenance: Provenance | None = None,
         created: int | None = None,
-        max_active: int = 4,
-        max_waiting: int = 32,
+        max_active: int = 32,
+        max_waiting: int = 64,
+        cache_tokens: int | None = None,
     ) -> None:
         self.context_length = context_length(model.config, tokenizer)
+        self.vocabulary_size = int(model.config.get_text_config().vocab_size)
         self.created = int(time.time()) if created is None else created
         self.provenance = provenance
         self.stop_ids = stop_ids(model, tokenizer)
         self.token_bytes = TokenBytes(tokenizer)
-        self._model = model
         self._tokenizer = tokenizer
+        self._grammars = GrammarCompiler(tokenizer, self.stop_ids, self.vocabulary_size)
         # rendering keeps caches; decoding changes nothing and must not wait for a long render
         self._render_lock = threading.Lock()
-        self._last_only = (
-            {"logits_to_keep": 1}
-            if "logits_to_keep" in inspect.signature(model.forward).parameters
-            else {}
-        )
-        self._max_active = max_active
+        self._forward = Forward(model)
+        self._layers = batchable(self._forward)
+        self.batched = bool(self._layers)
+        self._cells = cache_tokens or max_cells(model)
+        self._max_active = max_active if self.batched else min(max_active, _IN_TURN)
         self._max_waiting = max_waiting
-        self._waiting: deque[_Job] = deque()
-        self._active: deque[_Job] = deque()
+        self._order = itertools.count()
+        self._waiting: deque[Job] = deque()
+        self._reading: deque[Job] = deque()
+        self._in_turn: list[AnswerJob] = []
+        self._batches: dict[str | None, DecodeBatch] = {}
         self._wake = threading.Condition()
         self._closed = False
         self._worker = threading.Thread(target=self._work, name="turnmill-engine", daemon=True)
         self._worker.start()
+        _log.info("answers are decoded %s", "together" if self.batched else "in turn")
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """Names of the model's adapters."""
+        return self._forward.adapters
 
     def prompt(
         self, messages: Sequence[dict[str, Any]], tools: list[dict[str, Any]] | None
@@ -89,6 +122,13 @@ class EmbeddedEngine:
             except RenderError as error:
                 raise PromptError(error.message, error.hint) from error
 
+    def render(
+        self, messages: Sequence[dict[str, Any]], tools: list[dict[str, Any]] | None
+    ) -> RenderedChat:
+        """See ``Engine``."""
+        with self._render_lock:
+            return render_turns(messages, self._tokenizer, tools)
+
     def decode(self, ids: Sequence[int]) -> str:
         """See ``Engine``."""
         text: str = self._tokenizer.decode(
@@ -96,18 +136,84 @@ class EmbeddedEngine:
         )
         return text
 
-    def generate(self, prompt_ids: Sequence[int], params: SamplingParams) -> Generation:
+    def tokenize(self, text: str, *, add_special: bool = False) -> list[int]:
         """See ``Engine``."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=add_special)
+        return ids
+
+    def detokenize(self, ids: Sequence[int]) -> str:
+        """See ``Engine``."""
+        text: str = self._tokenizer.decode(
+            ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    def tokenizer_info(self) -> TokenizerInfo:
+        """See ``Engine``."""
+        return TokenizerInfo(
+            eos_token=self._tokenizer.eos_token,
+            bos_token=self._tokenizer.bos_token,
+            pad_token=self._tokenizer.pad_token,
+            chat_template=self._tokenizer.chat_template,
+        )
+
+    def constraint(self, grammar: Grammar) -> Constraint:
+        """See ``Engine``."""
+        return self._grammars.compile(grammar)
+
+    def generate(
+        self, prompt_ids: Sequence[int], params: SamplingParams, *, adapter: str | None = ACTIVE
+    ) -> Generation:
+        """See ``Engine``.
+
+        Args:
+            prompt_ids: not empty.
+            params: how tokens are drawn.
+            adapter: that answers; None = the bare base.
+        """
         generation = Generation()
-        job = _Job(self, list(prompt_ids), params, generation)
-        with self._wake:
-            if not self.healthy:
-                raise EngineClosedError
-            if len(self._waiting) >= self._max_waiting:
-                raise QueueFullError
-            self._waiting.append(job)
-            self._wake.notify()
+        self._enqueue(
+            AnswerJob(
+                prompt_ids,
+                params,
+                generation,
+                adapter=self._named(adapter),
+                stop_ids=self.stop_ids,
+            )
+        )
         return generation
+
+    async def score(
+        self,
+        ids: Sequence[int],
+        *,
+        from_position: int = 1,
+        top: int = 0,
+        adapter: str | None = ACTIVE,
+    ) -> list[TokenScore]:
+        """See ``Engine``; ``adapter`` as in :meth:`generate`."""
+        job = ScoreJob(
+            ids,
+            from_position=from_position,
+            top=top,
+            adapter=self._named(adapter),
+            size=self.vocabulary_size,
+        )
+        self._enqueue(job)
+        try:
+            return await job.result
+        finally:
+            job.cancelled = True
+
+    @property
+    def active(self) -> int:
+        """See ``Engine``."""
+        return len(self._reading) + len(self._writing())
+
+    @property
+    def waiting(self) -> int:
+        """See ``Engine``."""
+        return len(self._waiting)
 
     @property
     def healthy(self) -> bool:
@@ -121,89 +227,111 @@ class EmbeddedEngine:
             self._wake.notify()
         self._worker.join()
 
+    def _named(self, adapter: str | None) -> str | None:
+        return self._forward.active if adapter == ACTIVE else adapter
+
+    def _enqueue(self, job: Job) -> None:
+        with self._wake:
+            if not self.healthy:
+                raise EngineClosedError
+            if len(self._waiting) >= self._max_waiting:
+                raise QueueFullError
+            self._waiting.append(job)
+            self._wake.notify()
+
     def _work(self) -> None:
         import torch
 
-        with torch.inference_mode():
-            while self._admit():
-                job = self._active.popleft()
-                if job.step():
-                    self._active.append(job)
-        for job in (*self._active, *self._waiting):
-            job.generation.fail(EngineClosedError())
+        try:
+            with torch.inference_mode():
+                while self._admit():
+                    self._read()
+                    self._write()
+        finally:
+            with self._wake:
+                # so too when the worker dies of a bug of ours: nobody may wait for ever
+                self._closed = True
+                left = [*self._reading, *self._writing(), *self._waiting]
+            for job in left:
+                job.fail(EngineClosedError())
 
     def _admit(self) -> bool:
         """Wait until there is work, then fill up the active requests; False = closed."""
         with self._wake:
-            self._wake.wait_for(lambda: self._closed or self._waiting or self._active)
-            while self._waiting and len(self._active) < self._max_active:
-                self._active.append(self._waiting.popleft())
+            self._wake.wait_for(lambda: self._closed or self._waiting or self.active)
+            while self._waiting and (not self.active or self._has_room(self._waiting[0])):
+                job = self._waiting.popleft()
+                if not job.cancelled:
+                    job.order = next(self._order)
+                    self._reading.append(job)
             return not self._closed
 
-    def forward(self, ids: Sequence[int], cache: Any) -> tuple[Any, Any]:
-        """One forward pass; logits (V,) of the last position, float32 on the CPU, and the cache."""
-        import torch
+    def _has_room(self, job: Job) -> bool:
+        """Whether one more request may be at work, and the caches have memory for it."""
+        active = [*self._reading, *self._writing()]
+        longest = max(len(one.tokens) for one in (job, *active))
+        return len(active) < self._max_active and (len(active) + 1) * longest <= self._cells
 
-        out = self._model(
-            input_ids=torch.tensor([ids], device=self._model.device),
-            past_key_values=cache,
-            use_cache=True,
-            **self._last_only,
-        )
-        # drawn on the CPU: the same seed then draws the same on every device
-        return out.logits[0, -1].float().cpu(), out.past_key_values
+    def _writing(self) -> list[AnswerJob]:
+        return [*self._in_turn, *(job for batch in self._batches.values() for job in batch.jobs)]
 
+    def _read(self) -> None:
+        """Prompts in turn, a chunk at a time, so far as one round allows."""
+        left = PREFILL_CHUNK
+        while self._reading and left > 0:
+            job = self._reading.popleft()
+            left -= job.next_size()
+            if job.cancelled:
+                continue
+            try:
+                with self._forward.adapted(job.adapter):
+                    progress = job.advance(self._forward)
+            except Exception as error:
+                # raised again where the answer is awaited; the other requests go on
+                job.fail(error)
+                continue
+            if progress == "more":
+                self._reading.append(job)
+            elif progress == "decode" and isinstance(job, AnswerJob):
+                self._join(job)
 
-class _Job:
-    """A request at work."""
+    def _join(self, job: AnswerJob) -> None:
+        if not self._layers:
+            self._in_turn.append(job)
+            return
+        if job.adapter not in self._batches:
+            self._batches[job.adapter] = DecodeBatch(
+                self._forward,
+                layers=self._layers,
+                adapter=job.adapter,
+                max_cells=self._cells // (len(self.adapters) + 1),
+                give_way=self._wait_again,
+            )
+        self._batches[job.adapter].join(job)
 
-    def __init__(
-        self,
-        engine: EmbeddedEngine,
-        prompt_ids: list[int],
-        params: SamplingParams,
-        generation: Generation,
-    ) -> None:
-        self.generation = generation
-        self._engine = engine
-        self._prompt_ids = prompt_ids
-        self._params = params
-        self._steps = self._tokens()
+    def _wait_again(self, job: AnswerJob) -> None:
+        with self._wake:
+            self._waiting.appendleft(job)
 
-    def step(self) -> bool:
-        """Do one turn's work; False when the request is done, cancelled or failed."""
-        if self.generation.cancelled:
+    def _write(self) -> None:
+        """One token of every answer."""
+        self._in_turn = [job for job in self._in_turn if self._alone(job)]
+        for batch in self._batches.values():
+            try:
+                batch.step()
+            except Exception as error:
+                # the pass as a whole failed, for want of memory for instance; others go on
+                batch.fail(error)
+
+    def _alone(self, job: AnswerJob) -> bool:
+        if job.cancelled:
             return False
         try:
-            token = next(self._steps)
+            with self._forward.adapted(job.adapter):
+                return job.decode(self._forward)
         except Exception as error:
-            # raised again where the answer is awaited; the other requests go on
-            self.generation.fail(error)
+            job.fail(error)
             return False
-        if token is None:
-            return True
-        self.generation.put(token)
-        return token.finish_reason is None
-
-    def _tokens(self) -> Iterator[GeneratedToken | None]:
-        """New tokens, with None after each chunk of the prompt but the last."""
-        params = self._params
-        sampler = Sampler(params)
-        cache: Any = None
-        for start in range(0, len(self._prompt_ids), _PREFILL_CHUNK):
-            chunk = self._prompt_ids[start : start + _PREFILL_CHUNK]
-            logits, cache = self._engine.forward(chunk, cache)
-            if start + _PREFILL_CHUNK < len(self._prompt_ids):
-                yield None
-        for count in range(1, params.max_tokens + 1):
-            token_id = sampler.draw(logits)
-            logprob, top = sampler.report(logits, token_id)
-            if token_id in self._engine.stop_ids:
-                yield GeneratedToken(token_id, "stop", logprob, top)
-                return
-            finish: FinishReason | None = "length" if count == params.max_tokens else None
-            yield GeneratedToken(token_id, finish, logprob, top)
-            logits, cache = self._engine.forward([token_id], cache)
 
 
 def open_engine(folder: Path, **options: Any) -> EmbeddedEngine:
@@ -220,8 +348,11 @@ def open_engine(folder: Path, **options: Any) -> EmbeddedEngine:
     from train.load import load_model, load_tokenizer
 
     path, device = str(folder), find_device()
-    # processors without bfloat16 units compute it at half the speed of float32
-    dtype = "bfloat16" if device.kind == "cuda" and device.bf16 else "float32"
+    if device.kind == "cuda":
+        dtype = "bfloat16" if device.bf16 else "float32"
+    else:
+        use_own_cores()
+        dtype = faster_dtype() if device.kind == "cpu" else "float32"
     return EmbeddedEngine(
         load_model(path, dtype=dtype).to(device.kind),
         load_tokenizer(path),
