@@ -22,6 +22,7 @@ READS_ENVIRONMENT = {
     # in a pod: what the launcher told it, before anything is installed there
     "train/launchers/pod_boot.py",
     "train/launchers/pod_supervisor.py",
+    "train/launchers/pod_training.py",
     # what torchrun tells the processes it starts; one card for a process that is alone
     "train/distributed.py",
 }

@@ -147,6 +147,22 @@ def test_money_ends_a_pod_where_it_runs_out_first(ground_of):
     assert read_status(ground.carrier).failure.kind == "max-usd"
 
 
+TALKING = """
+import sys, time
+for line in range(12):
+    sys.stderr.write("a line of its own\\n")
+    sys.stderr.flush()
+    time.sleep(0.5)
+"""
+
+
+def test_the_log_of_another_program_is_a_sign_of_life(ground_of):
+    ground = ground_of(TALKING)
+    events = ground.gone(ground.launch(Limits(600.0, stall_s=3.0)), 30.0)
+    assert states(events)[-2] == "succeeded"
+    assert not any("its own" in line for line in ground.log("pod000001"))
+
+
 SILENT = """
 import json, time
 print(json.dumps({"event": "step", "step": 1, "steps": 9}), flush=True)

@@ -14,6 +14,8 @@ _EVERY_S = 30.0
 # each is a commit there
 _EVERY_ON_HUB_S = 600.0
 _STATUS = "status.json"
+# a line of another program: a sign of life, in a log of its own
+LINE = "line"
 
 
 class Teller:
@@ -43,7 +45,8 @@ class Teller:
 
     def progress(self, event: dict[str, Any]) -> None:
         """Pass an event of the run on, and remember how far it is."""
-        say(event)
+        if event["event"] != LINE:
+            say(event)
         for name in ("step", "steps"):
             if isinstance(event.get(name), int):
                 self._status[name] = event[name]

@@ -148,10 +148,14 @@ class Supervisor:
 
     def _followed(self, training: Training, uploads: Uploads) -> PodFailure | None:
         """Until the program ends; the failure for which it had to be ended."""
+        # train.sft tells its progress; of another program its log is all that is known
+        other = json.loads((self._folder / "job.json").read_text("utf-8"))["command"] is not None
         while training.status is None or training.has_more:
             for event in training.events(0.2):
                 self._watch.moved(time.monotonic())
                 self._teller.progress(event)
+            if other and training.has_logged():
+                self._watch.moved(time.monotonic())
             uploads.look()
             self._teller.heartbeat()
             if training.status is not None:

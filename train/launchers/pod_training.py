@@ -31,7 +31,9 @@ class Training:
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], folder: Path
     ) -> None:
-        with (folder / "run" / "log.txt").open("ab") as log:
+        self._log = folder / "run" / "log.txt"
+        self._logged = 0
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=dict(environment), cwd=folder, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=log, start_new_session=True,
@@ -67,6 +69,11 @@ class Training:
                 line = self._lines.get_nowait()
         except queue.Empty:
             return
+
+    def has_logged(self) -> bool:
+        """Whether it has written to its log since this was asked last."""
+        before, self._logged = self._logged, self._log.stat().st_size
+        return self._logged != before
 
     def interrupt(self, wait_s: float) -> None:
         """Ask it to write a checkpoint and end; kill it if it does not in time."""
@@ -122,6 +129,7 @@ class Uploads:
         # what a resumed run starts from is there already
         self._done = self._newest()
         self._name = ""
+        self._environment = dict(os.environ)
         self._process: subprocess.Popen[bytes] | None = None
         self._not_before_s = 0.0
 
@@ -150,6 +158,8 @@ class Uploads:
         if status == 0:
             self._done = int(self._name.partition("-")[2])
         else:
+            # where the Hub's own store fails, plain uploads may not
+            self._environment = {**os.environ, "HF_HUB_DISABLE_XET": "1"}
             self._not_before_s = time.monotonic() + _RETRY_S
 
     def _begin(self, name: str) -> None:
@@ -158,8 +168,9 @@ class Uploads:
                    self._carrier, str(self._folder), "--name", name]  # fmt: skip
         with (self._folder / "upload.txt").open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder
-            )
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder,
+                env=self._environment,
+            )  # fmt: skip
 
     def close(self) -> None:
         """Stop an upload that is under way: the last one brings what it would have."""
