@@ -109,15 +109,16 @@ def _judged(
     # who watches it sees more than we do; his own sweep ends what is too many
     if ledger.leased(slot.run):
         return "a process looks after its run", False
+    if _kept(pod, attempt):
+        return "stopped and kept on request; its disk costs money", False
     dead_by = _dead_by(pod, attempt)
     if dead_by is not None and now > dead_by:
         return f"should have ended by {dead_by:%Y-%m-%d %H:%M} UTC", True
-    line = attempt.pods.get(pod.id) if attempt is not None else None
     zombie = _unwanted(pod, attempt)
     if zombie is not None:
         return zombie, True
     if pod.over:
-        return _over(pod, line is not None and line.verified)
+        return f"{pod.status}; turnmill attach looks what it left", False
     told = told_at(slot.run)
     if told is not None and now.timestamp() - told > SILENCE_S:
         return f"has told nothing for {(now.timestamp() - told) / 3600:.1f} h", True
@@ -139,10 +140,11 @@ def _unwanted(pod: Pod, attempt: Attempt | None) -> str | None:
     return None
 
 
-def _over(pod: Pod, verified: bool) -> tuple[str, bool]:
-    if verified:
-        return "stopped and kept on request; its disk costs money", False
-    return f"{pod.status}; turnmill attach looks what it left", False
+def _kept(pod: Pod, attempt: Attempt | None) -> bool:
+    """Whether the journal has a pod as stopped with all its files verified."""
+    line = attempt.pods.get(pod.id) if attempt is not None else None
+    stopped = line is not None and line.until is not None and not (line.gone or line.ending)
+    return pod.over and stopped and line is not None and line.verified
 
 
 def _dead_by(pod: Pod, attempt: Attempt | None) -> datetime | None:
