@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from ingest.errors import UserError
 from ingest.files import sha256_file
 from ingest.settings import Settings
 from ingest.workspace import Workspace
@@ -313,7 +314,11 @@ class _Rented:
                 kind=UNVERIFIED, message="its files are not whole where it put them",
                 advice="the pod was kept as long as the limits allow"))  # fmt: skip
         elif manifest is not None:
-            fetch(self._carrier, manifest, self._plan.run_dir)
+            try:
+                fetch(self._carrier, manifest, self._plan.run_dir)
+            except UserError as error:
+                # of a pod that failed: what it says of itself is known without its files
+                self._on_event({"event": "carrier", "message": error.message})
         self._books.end(slot, f"{ended.how}: {ended.message}"[:200])
         kind = ended.failure.kind if ended.failure else ended.how
         action = action_after(ended, self._seen[kind])
