@@ -79,3 +79,31 @@ def test_logprobs_are_those_of_the_raw_distribution():
 
 def test_no_logprobs_unasked():
     assert Sampler(SamplingParams(max_tokens=1)).report(LOGITS, 3) == (None, ())
+
+
+def test_min_p_keeps_what_is_likely_beside_the_likeliest():
+    # shares against the best: 0.14, 1, 0.05, 0.61, 0.02
+    assert set(draws(min_p=0.5)) == {1, 3}
+    assert set(draws(min_p=0.1)) == {0, 1, 3}
+    assert set(draws(min_p=1.0)) == {1}
+
+
+def test_logit_bias_moves_the_choice():
+    assert draws(20, temperature=0, logit_bias={1: -100, 4: 10}) == {4: 20}
+
+
+@pytest.mark.parametrize(
+    ("penalties", "expected"),
+    [
+        # 3.0 once used is 1.9, below 2.5, which once used is 1.4, below 1.9 again
+        ({"presence_penalty": 1.1}, [1, 3, 1, 1]),
+        # 3.0, 2.5 | 1.9, 2.5 | 1.9, 1.4 | 0.8, 1.4
+        ({"frequency_penalty": 1.1}, [1, 3, 1, 3]),
+        ({"frequency_penalty": -1.0}, [1, 1, 1, 1]),
+    ],
+)
+def test_penalties_are_taken_off_what_the_answer_has(penalties, expected):
+    sampler = Sampler(SamplingParams(max_tokens=9, temperature=0, **penalties))
+    before = LOGITS.clone()
+    assert [sampler.draw(LOGITS) for _ in range(4)] == expected
+    assert torch.equal(LOGITS, before)
