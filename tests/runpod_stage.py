@@ -2,231 +2,48 @@
 the emulator, with pods that act by the same clock, and accounts of what became of all of it.
 """
 
-import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from pydantic import SecretStr
-from runpod_clocks import HandClock
+from runpod_carried import Carried, StepClock
 from runpod_doors import InProcess
-from runpod_emulator import KEY, Emulator, Exchange, Reply
+from runpod_emulator import KEY
 from runpod_machines import Idle, Machine
-from runpod_pods import STEPS, Behaviour, Died, Pod, asker, whole
+from runpod_planned import RUN, archive, copied, plan_in
+from runpod_pods import Behaviour, Pod, asker, whole
+from runpod_watched import LiveLines, Watched, WatchedEmulator
 from runpod_world import PodState
-from train_ground import message, seal_version
 
-from dataset.manifest import DatasetVersion
 from ingest.errors import UserError
-from ingest.files import write_json
 from ingest.workspace import Workspace
-from train.device import Device
 from train.launchers import runpod
 from train.launchers.carrier_folder import FolderCarrier
-from train.launchers.carriers import CarrierError
-from train.launchers.pod_bundle import make_bundle
 from train.launchers.pod_files import read_manifest, read_status, verify
 from train.launchers.runpod_api import RunPod
 from train.launchers.runpod_attempts import attempts
 from train.launchers.runpod_http import Timing
 from train.launchers.runpod_ledger import Ledger
-from train.launchers.runpod_lines import PolledLines
-from train.launchers.runpod_models import LogLine
 from train.launchers.runpod_reap import reap
 from train.launchers.runpod_rental import write_rental
 from train.launchers.runpod_watch import Phases
-from train.plan import PLAN, BaseUse, DatasetUse, TrainPlan
 from train.record import RunRecord, new_record, read_record
-from train.spec import LoraSpec, RunpodSpec
-from train.tally import SplitCounts
+from train.spec import RunpodSpec
 
-RUN = "tide"
-STEP_S = 5.0
 REAP_S = 300.0
 PHASES = Phases(poll_s=15.0, provisioning_s=300.0, starting_s=600.0, first_word_s=300.0,
                 silence_s=900.0)  # fmt: skip
-STALL_S = 600.0
 LIMITS = {"max_usd_per_hour": 1.0, "max_usd": 3.0, "max_hours": 1.5, "attempts": 4}
 MEMORY = Path("/dev/shm")
 
 
 class Killed(BaseException):
     """The launcher's process dies: nothing of it runs any more."""
-
-
-class StepClock(HandClock):
-    """Goes in small steps while somebody sleeps; everything else acts between them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.each_step: Callable[[], None] = lambda: None
-
-    def sleep(self, seconds: float) -> None:
-        until = self._now_s + seconds
-        while self._now_s < until:
-            self._now_s = min(until, self._now_s + STEP_S)
-            self.each_step()
-
-
-class Carried:
-    """A carrier as one side sees it, with what goes wrong there.
-
-    Attributes:
-        broken_until: until when nothing is put or read, by the clock.
-        full: whether nothing more can be put.
-        rots: names that arrive with another content, and how often.
-        cut_at: how many more files are put before the machine that puts them dies.
-        refuses: names that are never put.
-    """
-
-    def __init__(self, root: Path, clock: StepClock) -> None:
-        self._inner, self._clock = FolderCarrier(root), clock
-        self.broken_until = 0.0
-        self.full = False
-        self.rots: dict[str, int] = {}
-        self.cut_at: int | None = None
-        self.refuses: set[str] = set()
-
-    def _checked(self) -> None:
-        if self._clock.monotonic() < self.broken_until:
-            raise UserError("the Hub answered 503", "try again")
-
-    def put(self, local: Path, name: str) -> None:
-        self._checked()
-        if self.full:
-            raise CarrierError(f"{name}: could not be written to the volume: no space left", "")
-        if any(name.endswith(end) for end in self.refuses):
-            raise CarrierError(f"{name}: could not be written", "")
-        if self.cut_at is not None and name.startswith("a"):
-            if self.cut_at == 0:
-                self.cut_at = None
-                raise Died
-            self.cut_at -= 1
-        self._inner.put(local, name)
-        for end, left in self.rots.items():
-            if name.endswith(end) and left > 0:
-                self.rots[end] -= 1
-                file = self._inner.root / name
-                data = file.read_bytes()
-                file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-
-    def put_all(self, files: Mapping[str, Path]) -> None:
-        for name, local in files.items():
-            self.put(local, name)
-
-    def get(self, name: str, local: Path) -> None:
-        self._checked()
-        self._inner.get(name, local)
-
-    def names(self) -> dict[str, int]:
-        self._checked()
-        return self._inner.names()
-
-    def delete(self, name: str) -> None:
-        self._checked()
-        self._inner.delete(name)
-
-
-@cache
-def _version() -> DatasetVersion:
-    home = Path(tempfile.mkdtemp(prefix="turnmill-stage-"))
-    talk = [message("user", "hello"), message("assistant", "good day")]
-    return seal_version(Workspace(home).create(), {"train": [talk]})
-
-
-def plan_in(run_dir: Path) -> TrainPlan:
-    """A small run, planned."""
-    version = _version()
-    rows = run_dir / "rows.parquet"
-    run_dir.mkdir(parents=True, exist_ok=True)
-    rows.write_bytes(b"rows")
-    plan = TrainPlan(
-        run_id=RUN, run_dir=run_dir,
-        dataset=DatasetUse(name="s", fingerprint=version.fingerprint, path=version.path),
-        base=BaseUse(model="org/base", revision="0" * 40, path=run_dir, weights={},
-                     template_sha256="0" * 64),
-        lora=LoraSpec(), device=Device(kind="cuda", name="RTX A5000", memory_gib=22.0),
-        precision="bf16", checkpointing=False, micro_batch=1, grad_accumulation=1, max_length=128,
-        learning_rate=1e-4, warmup_steps=1, epochs=1.0, steps=STEPS, save_every_steps=5,
-        keep_checkpoints=2, seed=1, train_on="all", eval=False, stall_s=STALL_S, rows=1,
-        tokens=100, trained_tokens=50,
-        splits={"train": SplitCounts(file=rows.name, sha256="0" * 64, rows=1, tokens=100,
-                                     trained_tokens=50, refused={}, rows_cut=0, tokens_lost=0,
-                                     trained_tokens_lost=0)},
-    )  # fmt: skip
-    write_json(run_dir / PLAN, plan.model_dump(mode="json"))
-    return plan
-
-
-@cache
-def _archive() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="turnmill-stage-"))
-    return make_bundle(plan_in(folder / "run"), folder / "bundle.tar")
-
-
-def _once(plan: TrainPlan, out: Path) -> Path:
-    """``make_bundle`` without packing the same files thousands of times."""
-    shutil.copyfile(_archive(), out)
-    return out
-
-
-class Watched:
-    """What was seen of pods while time passed.
-
-    Attributes:
-        most: pods that cost money at once, by attempt.
-        two_s: seconds with more than one for an attempt.
-        overdue_s: seconds past its time that somebody could have ended it in, by pod.
-        overdue_usd: what pods cost past their time, whether or not somebody could have.
-        spoiled_s: what calls that were made to fail meanwhile may have cost of it.
-        too_early: pods that were ended before their files were known to be whole, and why.
-    """
-
-    def __init__(self) -> None:
-        self.most: dict[str, int] = defaultdict(int)
-        self.two_s = 0.0
-        self.overdue_s: dict[str, float] = defaultdict(float)
-        self.overdue_usd = self.spoiled_s = 0.0
-        self.too_early: list[str] = []
-
-
-class LiveLines(PolledLines):
-    """A log that is heard as it is told: also what a pod says just before it ends."""
-
-    def __init__(self, api: RunPod, pod_id: str) -> None:
-        super().__init__(api, pod_id)
-        self._kept: list[LogLine] = []
-        self._closed = False
-
-    def close(self) -> None:
-        self._closed = True
-
-    def hear(self) -> None:
-        """Take what there is while the pod is still there."""
-        if not self._closed:
-            self._kept += super().take()
-
-    def take(self) -> list[LogLine]:
-        kept, self._kept = self._kept, []
-        return kept + super().take()
-
-
-class WatchedEmulator(Emulator):
-    """Tells when a pod is about to be ended, and by whom."""
-
-    before_end: Callable[[PodState, bool], None]
-
-    def _change(self, exchange: Exchange, pod: PodState) -> Reply:
-        ends = exchange.route == "terminate" or b'"start"' not in exchange.body
-        if ends and not pod.fate.in_cluster:
-            own = exchange.headers.get("authorization") == f"Bearer {pod.key}"
-            self.before_end(pod, own)
-        return super()._change(exchange, pod)
 
 
 class Stage:
@@ -265,6 +82,8 @@ class Stage:
         self.errors: list[UserError] = []
         self.watched = Watched()
         self.key = KEY
+        self.phases = PHASES
+        self.launches = 0
         self.machine_on = True
         self._launching = self._exchanges = 0
         self._reap_at = 0.0
@@ -377,10 +196,15 @@ class Stage:
     def launch(self) -> RunRecord | None:
         """As a new process does it; None where it died or told an error."""
         self._launching += 1
+        self.launches += 1
         try:
-            with patch.object(runpod, "make_bundle", _once), self.client() as api:
+            with patch.object(runpod, "make_bundle", copied), self.client() as api:
                 return runpod.RunpodLauncher(
-                    self.workspace, api=api, carrier=self.here, phases=PHASES, listen=self._listen
+                    self.workspace,
+                    api=api,
+                    carrier=self.here,
+                    phases=self.phases,
+                    listen=self._listen,
                 ).launch(self.plan, self.told.append)
         except UserError as error:
             self.errors.append(error)
@@ -484,7 +308,10 @@ class Stage:
 @contextmanager
 def stage(**limits: Any) -> Iterator[Stage]:
     """A stage in memory: each journal entry is flushed, which takes minutes on a disk."""
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+    # not in the folder of the first stage
+    archive()
+    memory = str(MEMORY) if MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(dir=memory) as folder, patch("tempfile.tempdir", folder):
         one = Stage(Path(folder), **limits)
         try:
             yield one
