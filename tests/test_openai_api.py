@@ -193,7 +193,7 @@ def test_an_unknown_model(client):
 @pytest.mark.parametrize(
     ("fields", "param", "code"),
     [
-        ({"logit_bias": {"1": 2}}, "logit_bias", "unsupported_parameter"),
+        ({"service_tier": "flex"}, "service_tier", "unsupported_parameter"),
         ({"temprature": 1}, "temprature", "unknown_parameter"),
         ({"temperature": "hot"}, "temperature", "invalid_value"),
         ({"messages": []}, "messages", "invalid_value"),
@@ -238,7 +238,7 @@ def test_a_body_that_is_no_object(server, sent):
 def test_a_body_sent_as_a_form_is_refused(server):
     # browsers send forms and plain text across origins without asking first
     status, _, answer = post(server, body(), Content_Type="text/plain")
-    assert (status, answer["error"]["code"]) == (400, "invalid_body")
+    assert (status, answer["error"]["code"]) == (415, "unsupported_media_type")
 
 
 def test_an_unknown_route_is_an_error_object(server):

@@ -8,18 +8,28 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from serve.engine.base import EngineClosedError, PromptError, QueueFullError
-from serve.protocol import ErrorBody, ErrorResponse
+from serve.api.objects import ErrorBody, ErrorResponse
+from serve.engine.base import (
+    EngineClosedError,
+    GrammarError,
+    PromptError,
+    QueueFullError,
+)
 
 # asked for often enough that "unknown" would send people looking for a typo
 _UNSUPPORTED = frozenset(
     """
-    audio best_of chat_template chat_template_kwargs function_call functions logit_bias metadata
-    min_p modalities moderation parallel_tool_calls prediction prompt_cache_key
-    prompt_cache_retention reasoning_effort repetition_penalty safety_identifier service_tier
-    stop_token_ids store verbosity web_search_options
-    """.split()  # noqa: SIM905 - a word list reads better than 22 quoted strings
+    add_generation_prompt audio best_of chat_template chat_template_kwargs function_call functions
+    guided_json guided_regex ignore_eos metadata min_tokens modalities moderation prediction
+    prompt_cache_key prompt_cache_retention prompt_logprobs reasoning_effort repetition_penalty
+    return_token_strs safety_identifier service_tier stop_token_ids store suffix
+    truncate_prompt_tokens verbosity web_search_options
+    """.split()  # noqa: SIM905 - a word list reads better than 30 quoted strings
 )
+
+
+class RequestTimeoutError(Exception):
+    """A request took longer than the server allows."""
 
 
 class ApiError(Exception):
@@ -67,6 +77,17 @@ def from_exception(error: Exception) -> ApiError:
             answer = _from_validation(error.errors())
         case PromptError():
             answer = ApiError(400, error.message, param="messages", code="invalid_prompt")
+        case GrammarError():
+            answer = ApiError(400, error.message, param="response_format", code="invalid_schema")
+        case RequestTimeoutError():
+            # retrying would take as long again
+            answer = ApiError(
+                504,
+                "the answer took longer than this server allows",
+                code="timeout",
+                kind="server_error",
+                headers={"x-should-retry": "false"},
+            )
         case QueueFullError():
             answer = ApiError(
                 429,
@@ -97,6 +118,8 @@ def install(app: FastAPI) -> None:
         PromptError,
         QueueFullError,
         EngineClosedError,
+        GrammarError,
+        RequestTimeoutError,
         HTTPException,
         Exception,
     ):
@@ -120,7 +143,7 @@ def _from_validation(faults: Sequence[Any]) -> ApiError:
         case "missing":
             text = f"Missing required parameter: '{place or 'body'}'"
             code = "missing_required_parameter"
-        case "stream_options" | "top_logprobs" | "max_tokens":
+        case "stream_options" | "top_logprobs" | "max_tokens" | "tool_choice" | "echo":
             place = fault["type"]
             text, code = fault["msg"], "invalid_value"
         case _:

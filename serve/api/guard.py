@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve.api.errors import ApiError
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-MAX_BODY_BYTES = 2 << 20
 # read and thrown away, so that a client which sends first and reads later sees the 413
 _DRAIN_FACTOR = 8
 
@@ -126,7 +125,7 @@ class BodyLimit:
         limit: bytes.
     """
 
-    def __init__(self, app: ASGIApp, limit: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
         self._limit = limit
 

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from ingest.errors import UserError
 from serve.api.app import create_app
 from serve.api.guard import LOOPBACK_HOSTS
+from serve.api.limits import Limits
 from serve.engine.base import Engine
 from serve.engine.embedded import open_engine
 
@@ -35,6 +36,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     api_key: SecretStr | None = None,
+    limits: Limits | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Load models and serve them until SIGTERM or Ctrl-C; answers under way are finished first.
@@ -47,6 +49,7 @@ def serve(
         host: address to bind; any but a loopback address needs ``api_key``.
         port: 0 = a free one.
         api_key: see ``create_app``.
+        limits: see ``create_app``.
         on_ready: called with the base URL when requests are taken.
 
     Raises:
@@ -62,7 +65,7 @@ def serve(
                 engines[name] = open_engine(folder)
             # with a key, other names are fine: a page that rebinds its own to us has no key
             hosts = LOOPBACK_HOSTS if is_loopback(host) else None
-            app = create_app(engines, api_key=api_key, allowed_hosts=hosts)
+            app = create_app(engines, api_key=api_key, allowed_hosts=hosts, limits=limits)
             ready = (lambda: on_ready(_url(host, bound))) if on_ready else None
             server = _Server(_config(app), ready)
             with _signals_to(server):
@@ -78,14 +81,21 @@ class RunningServer:
     Args:
         models: engine by the name that requests use; they are closed with the server.
         api_key: see ``create_app``.
+        limits: see ``create_app``.
 
     Attributes:
         url: base URL without ``/v1``, once inside the block.
     """
 
-    def __init__(self, models: Mapping[str, Engine], *, api_key: SecretStr | None = None) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, Engine],
+        *,
+        api_key: SecretStr | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self.url = ""
-        self._app = create_app(models, api_key=api_key)
+        self._app = create_app(models, api_key=api_key, limits=limits)
 
     def __enter__(self) -> Self:
         """Start; returns when requests are taken."""

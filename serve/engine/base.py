@@ -13,8 +13,6 @@ from ingest.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
-    from serve.engine.turns import RenderedChat
-
 FinishReason = Literal["stop", "length"]
 
 
@@ -149,6 +147,32 @@ class TokenizerInfo:
 
 
 @dataclass(frozen=True)
+class AssistantTurn:
+    """One assistant message of a rendered conversation.
+
+    Attributes:
+        message: its index.
+        positions: of its trained tokens in the ids.
+    """
+
+    message: int
+    positions: list[int]
+
+
+@dataclass(frozen=True)
+class RenderedChat:
+    """A conversation as the model reads it in training.
+
+    Attributes:
+        ids: token ids.
+        turns: of the assistant messages, in order.
+    """
+
+    ids: list[int]
+    turns: list[AssistantTurn]
+
+
+@dataclass(frozen=True)
 class GeneratedToken:
     """One new token.
 
@@ -266,7 +290,7 @@ class Engine(Protocol):
 
     def render(
         self, messages: Sequence[dict[str, Any]], tools: list[dict[str, Any]] | None
-    ) -> "RenderedChat":
+    ) -> RenderedChat:
         """A whole conversation with the mask of training, taken apart by assistant message.
 
         Thread-safe. May take a while: call it off the event loop.

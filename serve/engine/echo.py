@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.message import ROLES
 from serve.engine.base import (
+    AssistantTurn,
     EngineClosedError,
     GeneratedToken,
     Generation,
@@ -20,11 +21,11 @@ from serve.engine.base import (
     PromptError,
     Provenance,
     QueueFullError,
+    RenderedChat,
     SamplingParams,
     TokenizerInfo,
     TokenScore,
 )
-from serve.engine.turns import AssistantTurn, RenderedChat
 
 if TYPE_CHECKING:
     import numpy as np

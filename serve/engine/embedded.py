@@ -26,6 +26,7 @@ from serve.engine.base import (
     PromptError,
     Provenance,
     QueueFullError,
+    RenderedChat,
     SamplingParams,
     TokenizerInfo,
     TokenScore,
@@ -36,7 +37,7 @@ from serve.engine.grammar import GrammarCompiler
 from serve.engine.hardware import faster_dtype, max_cells, use_own_cores
 from serve.engine.jobs import PREFILL_CHUNK, AnswerJob, Job, ScoreJob
 from serve.engine.token_bytes import TokenBytes
-from serve.engine.turns import RenderedChat, render_turns
+from serve.engine.turns import render_turns
 
 # for models without a table of positions
 _DEFAULT_CONTEXT = 8192
