@@ -74,6 +74,9 @@ class Simulated:
             self._ended = -signal.SIGKILL
 
 
+_OUTLIVED = 'while kill -0 "$PPID"; do sleep 2; done; kill -9 "-$1"'
+
+
 class Process:
     """A program of this machine, in a process group of its own.
 
@@ -92,6 +95,11 @@ class Process:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True, text=True, errors="replace",
         )  # fmt: skip
+        # tests that are killed leave no pod that asks a dead emulator for its end for ever
+        self._watcher = subprocess.Popen(
+            ["sh", "-c", _OUTLIVED, "watcher", str(self._process.pid)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
         self._reader = threading.Thread(target=self._read, args=(say,), daemon=True)
         self._reader.start()
 
@@ -108,6 +116,7 @@ class Process:
     def status(self) -> int | None:
         status = self._process.poll()
         if status is not None:
+            self._unwatch()
             # what it still had to say comes before its end
             self._reader.join(timeout=5)
         return status
@@ -127,7 +136,13 @@ class Process:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait(timeout=10)
+        self._unwatch()
         self._reader.join(timeout=5)
+
+    def _unwatch(self) -> None:
+        if self._watcher.poll() is None:
+            os.killpg(self._watcher.pid, signal.SIGKILL)
+            self._watcher.wait()
 
 
 def _at_home(home: str) -> list[int]:
