@@ -6,7 +6,7 @@ a gate did not pass, 130 interrupted.
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -824,6 +824,14 @@ def costs(home: Home = None, json: AsJson = False) -> None:
 def merge(
     run: Annotated[str, typer.Argument(help="A finished run.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the merged model.")] = None,
+    dtype: Annotated[
+        Literal["base", "fp32", "bf16", "fp16"],
+        typer.Option("--dtype", help="Of the stored weights, cast once; base: as the base's."),
+    ] = "base",
+    onto: Annotated[
+        Literal["trained", "original"],
+        typer.Option("--onto", help="A quantised base: as it was trained on, or as it was before."),
+    ] = "trained",
     home: Home = None,
     json: AsJson = False,
 ) -> None:
@@ -831,7 +839,7 @@ def merge(
     from serve.commands import runs as commands
     from serve.terminal import print_json
 
-    certificate = commands.merge(run, _workspace(home), out)
+    certificate = commands.merge(run, _workspace(home), out, dtype=dtype, onto=onto)
     print_json(certificate) if json else commands.show_certificate(certificate)
 
 

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import shutil
 
@@ -8,7 +9,7 @@ from train_ground import small_spec, small_version, tiny_base
 
 from ingest.files import read_json, sha256_file
 from ingest.workspace import Workspace
-from train.certify import Comparison
+from train.certificate import Comparison, verify_model
 from train.load import load_model, load_tokenizer
 from train.merge import CERTIFICATE, MergeRefused, judge, merge_run, read_certificate
 from train.record import read_record
@@ -172,3 +173,35 @@ def test_an_error_near_the_effect_fails():
 
 def test_the_record_names_its_plan(trained):
     assert read_record(trained.plan.run_dir).plan == trained.plan
+
+
+def test_a_merged_model_is_what_was_certified(trained, workspace):
+    certificate = merge_run(trained, workspace, dtype="bf16")
+    folder = workspace.models / "r1"
+    assert certificate.dtype == "bf16"
+    assert certificate.cast.kl > certificate.comparison.kl
+    assert sorted(workspace.models.iterdir()) == [folder]
+    assert verify_model(folder) == certificate
+    for name, change, why in (
+        ("model.safetensors", lambda file: file.write_bytes(file.read_bytes()[:-1]), "is not the"),
+        ("chat_template.jinja", lambda file: file.write_text("other"), "is not the file"),
+        ("model.safetensors", lambda file: file.unlink(), "is certified and not there"),
+        ("model-2.safetensors", lambda file: file.write_bytes(b""), "was added"),
+    ):
+        copy = shutil.copytree(folder, folder.with_name("copy"))
+        change(copy / name)
+        with pytest.raises(MergeRefused, match=f"{name}: {why}"):
+            verify_model(copy)
+        shutil.rmtree(copy)
+
+
+def test_a_quantised_run_needs_its_library_or_the_original_weights(trained, workspace, monkeypatch):
+    plan = trained.plan.model_copy(update={"quantization": "nf4"})
+    record = trained.model_copy(update={"plan": plan})
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(MergeRefused, match="bitsandbytes, which makes them") as caught:
+        merge_run(record, workspace)
+    assert "--onto original" in caught.value.hint
+    monkeypatch.undo()
+    certificate = merge_run(record, workspace, onto="original")
+    assert "onto the original weights" in certificate.recipe

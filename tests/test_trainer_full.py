@@ -6,7 +6,7 @@ from train_ground import small_spec, small_version, tiny_base
 
 from ingest.files import sha256_file
 from ingest.workspace import Workspace
-from train.certify import Comparison
+from train.certificate import Comparison
 from train.load import load_model, load_tokenizer
 from train.merge import judge, merge_run
 from train.render import template_sha256

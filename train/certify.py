@@ -1,8 +1,8 @@
 """``python -m train.certify request.json``: compares merged weights with base and adapter.
 
 A process of its own, so that everything is read from the disk: what is proved is the artefact,
-not an object that happens to be in memory. Writes ``{"rows": ..., "max_abs": ..., ...}`` to the
-file that the request names.
+not an object that happens to be in memory. Writes ``[{"rows": ..., "max_abs": ..., ...}]``, one
+for each merged folder, to the file that the request names.
 """
 
 import contextlib
@@ -13,6 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ingest.files import read_json, write_json
+from train.certificate import Comparison
+from train.merge_base import Rounding, fit_vocabulary, round_layers
 
 ROWS = 16
 POSITIONS = 512  # tokens of a row that are compared
@@ -26,60 +28,83 @@ class Request(BaseModel):
     base: Path = Field(description="folder of the base model")
     adapter: Path = Field(description="folder of the adapter, or of the whole trained model")
     whole: bool = Field(default=False, description="whether all weights were trained")
-    merged: Path = Field(description="folder of the merged model")
+    rounding: Rounding | None = Field(
+        default=None, description="how the base's layers are rounded before the adapter is put on"
+    )
+    merged: list[Path] = Field(description="folders of the merged model, compared one by one")
     rendered: Path = Field(description="parquet file with rendered rows")
     answer: Path = Field(description="file to write")
 
 
-class Comparison(BaseModel):
-    """Logits of the merged model against base + adapter, over all compared positions."""
+def compare(request: Request) -> list[Comparison]:
+    """Load what was trained from disk in fp32, then each merged model, and compare their logits.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rows: int = Field(description="rows compared")
-    positions: int = Field(description="positions compared, each a whole row of logits")
-    max_abs: float = Field(description="largest difference of a logit")
-    relative_l2: float = Field(description="norm of the difference over the norm of the logits")
-    kl: float = Field(description="mean KL divergence (nats) of merged from base + adapter")
-    argmax_agree: float = Field(description="share of positions with the same most likely token")
-    adapter_effect: float = Field(description="largest difference that the adapter makes to base")
-    effect_to_error: float | None = Field(
-        description="adapter_effect / max_abs; none when max_abs is zero"
-    )
-
-
-def compare(request: Request) -> Comparison:
-    """Load all three from disk in fp32 and compare their logits."""
-    import torch
-    from peft import PeftModel
-
-    from train.load import load_model
+    One merged model is in memory at a time.
+    """
     from train.sequences import first_sequences
 
     rows = first_sequences(request.rendered, ROWS)
+    return compared(rows, *trained_models(request), request.merged)
+
+
+def trained_models(request: Request) -> tuple[Any, Any]:
+    """The base and what was trained, in fp32; an adapter stands in the base model itself."""
+    from peft import PeftModel
+
+    from train.load import load_model
+
     base = load_model(str(request.base))
     if request.whole:
-        adapted = load_model(str(request.adapter))
-    else:
-        adapted = PeftModel.from_pretrained(base, request.adapter).eval()
-    merged = load_model(str(request.merged))
+        return base, load_model(str(request.adapter))
+    if request.rounding is not None:
+        round_layers(base, request.rounding)
+    fit_vocabulary(base, request.adapter)
+    return base, PeftModel.from_pretrained(base, request.adapter).eval()
+
+
+def compared(
+    rows: list[list[int]], base: Any, trained: Any, merged: list[Path]
+) -> list[Comparison]:
+    """Compare each merged model with what was trained.
+
+    Args:
+        rows: token ids.
+        base: the base model.
+        trained: what was trained; an adapter stands in the base model itself.
+        merged: folders, loaded one by one.
+    """
+    from train.load import load_model
+
+    return [_compared(rows, base, trained, load_model(str(one))) for one in merged]
+
+
+def _compared(rows: list[list[int]], base: Any, trained: Any, merged: Any) -> Comparison:
+    import torch
+
     tally = _Tally()
     with torch.inference_mode():
         for ids in rows:
             row = torch.tensor([ids[:POSITIONS]])
-            want = adapted(input_ids=row).logits[0].double()
+            want = trained(input_ids=row).logits[0].double()
             got = merged(input_ids=row).logits[0].double()
-            with contextlib.nullcontext() if request.whole else adapted.disable_adapter():
-                # an adapter stands in the base model itself
+            with _bare(trained):
                 bare = base(input_ids=row).logits[0].double()
             tally.add(want, got, bare)
     return tally.comparison(len(rows))
 
 
+def _bare(trained: Any) -> contextlib.AbstractContextManager[Any]:
+    """Where the base answers as if nothing had been trained."""
+    from peft import PeftModel
+
+    return trained.disable_adapter() if isinstance(trained, PeftModel) else contextlib.nullcontext()
+
+
 class _Tally:
     def __init__(self) -> None:
-        self.positions = self.agree = 0
+        self.positions = self.agree = self.clear = self.clear_agree = self.logits = 0
         self.max_abs = self.effect = self.squares = self.norm = self.kl = 0.0
+        self.sum_abs = self.effect_kl = 0.0
 
     def add(self, want: Any, got: Any, bare: Any) -> None:
         """Logits of one row, each (positions, vocabulary)."""
@@ -91,9 +116,18 @@ class _Tally:
         self.effect = max(self.effect, (want - bare).abs().max().item())
         self.squares += error.square().sum().item()
         self.norm += want.square().sum().item()
-        self.agree += int((want.argmax(-1) == got.argmax(-1)).sum())
-        log_p, log_q = F.log_softmax(want, -1), F.log_softmax(got, -1)
+        self.sum_abs += error.abs().sum().item()
+        self.logits += error.numel()
+        same = want.argmax(-1) == got.argmax(-1)
+        top = want.topk(2).values
+        # nearer than twice the error two tokens may change places without anything being wrong
+        clear = top[:, 0] - top[:, 1] > 2 * error.abs().amax(-1)
+        self.agree += int(same.sum())
+        self.clear += int(clear.sum())
+        self.clear_agree += int((same & clear).sum())
+        log_p, log_q, log_b = (F.log_softmax(one, -1) for one in (want, got, bare))
         self.kl += (log_p.exp() * (log_p - log_q)).sum().item()
+        self.effect_kl += (log_p.exp() * (log_p - log_b)).sum().item()
 
     def comparison(self, rows: int) -> Comparison:
         return Comparison(
@@ -103,6 +137,10 @@ class _Tally:
             relative_l2=(self.squares / self.norm) ** 0.5,
             kl=self.kl / self.positions,
             argmax_agree=self.agree / self.positions,
+            mean_abs=self.sum_abs / self.logits,
+            clear_positions=self.clear,
+            clear_agree=self.clear_agree / self.clear if self.clear else None,
+            adapter_kl=self.effect_kl / self.positions,
             adapter_effect=self.effect,
             effect_to_error=self.effect / self.max_abs if self.max_abs else None,
         )
@@ -111,7 +149,7 @@ class _Tally:
 def main(arguments: list[str]) -> int:
     """Answer the request named on the command line."""
     request = Request.model_validate(read_json(Path(arguments[0])))
-    write_json(request.answer, compare(request).model_dump())
+    write_json(request.answer, [one.model_dump() for one in compare(request)])
     return 0
 
 

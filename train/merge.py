@@ -10,53 +10,47 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from ingest.errors import UserError
 from ingest.files import read_json, sha256_file, write_json
 from ingest.workspace import Workspace
 from train.adapter import delivered_name
-from train.certify import Comparison, Request
+from train.certificate import (
+    CERTIFICATE,
+    Comparison,
+    Dtype,
+    Judgement,
+    MergeCertificate,
+    MergeRefused,
+    judge,
+    judge_cast,
+    read_certificate,
+)
+from train.certify import Request
 from train.checkpoints import room_checked
+from train.merge_base import Rounding, require_rounding
+from train.merge_shards import Shards
+from train.merge_weights import cast_weights, merge_weights
 from train.plan import TrainPlan
 from train.record import RunRecord
 
-CERTIFICATE = "merge_certificate.json"
+__all__ = ["CERTIFICATE", "Comparison", "MergeCertificate", "MergeRefused", "judge", "merge_run",
+           "read_certificate"]  # fmt: skip
+
 _HELD_OUT = ("validation", "test", "train")  # in order of preference
-_ERROR_TIMES = 100  # the adapter's effect must be this many times the merge's error
 _TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "chat_template*", "added_tokens.json",
                     "vocab*", "merges.txt", "generation_config.json")  # fmt: skip
 
 Progress = Callable[[str], None]
+Onto = Literal["trained", "original"]
+"""The base's weights as the adapter saw them, rounded if they were, or as they were before."""
 
 
-class MergeRefused(UserError):  # noqa: N818 - a verdict, not an accident
-    """A merge that did not happen, or whose result is not the function that was trained."""
+class _Recipe(NamedTuple):
+    """How a run is merged: the rounding of its base, if any, and the type that is stored."""
 
-
-class MergeCertificate(BaseModel):
-    """What was merged, and how far the result is from base + adapter."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: int = Field(default=1, description="layout of this file")
-    run_id: str = Field(description="the run that made the adapter")
-    created_at: datetime = Field(description="UTC")
-    verdict: Literal["pass", "fail"] = Field(description="whether the merge may be used")
-    reason: str = Field(description="what the verdict rests on")
-    compared_on: str = Field(description="split whose rows were compared")
-    comparison: Comparison = Field(description="merged from disk against base + adapter, fp32")
-    base: str = Field(description="the base model as asked for")
-    base_revision: str | None = Field(description="its commit on the Hub")
-    base_weights: dict[str, str] = Field(description="sha256 by file")
-    adapter: dict[str, str] = Field(description="sha256 by path in the run's folder")
-    files: dict[str, str] = Field(description="sha256 of each file of the merged model")
-    dataset_fingerprint: str = Field(description="the version trained on")
-    template_sha256: str = Field(description="of the chat template, the same before and after")
-    eos_token_ids: list[int] = Field(description="tokens that end generation")
-    packages: dict[str, str] = Field(description="versions")
+    rounding: Rounding | None
+    dtype: Dtype
 
 
 def merge_run(
@@ -64,6 +58,8 @@ def merge_run(
     workspace: Workspace,
     *,
     out: Path | None = None,
+    dtype: Dtype | Literal["base"] = "base",
+    onto: Onto = "trained",
     on_progress: Progress | None = None,
 ) -> MergeCertificate:
     """Merge a run's adapter into its base, or copy its whole model, and prove the result.
@@ -72,6 +68,10 @@ def merge_run(
         record: of a run that succeeded.
         workspace: merged models go to ``models/<run id>`` unless ``out`` is given.
         out: the folder to make; must not exist.
+        dtype: of the stored weights, cast once after the merge in fp32; ``base``: as the base's. A
+            whole model is copied as it was trained.
+        onto: of an adapter trained on quantised weights: onto what these stand for, or onto the
+            weights as they were before.
         on_progress: called with the name of each stage.
 
     Returns:
@@ -80,23 +80,33 @@ def merge_run(
     Raises:
         MergeRefused: nothing to merge, other files than were trained, or a failed verdict; then
             the certificate lies in the run's folder and the merged folder is gone.
+        ShardError: the base's weight files are damaged.
         DiskError: no room.
     """
     tell = on_progress or (lambda _: None)
     target = (out or workspace.models / record.run_id).absolute()
     run_dir = workspace.runs.absolute() / record.run_id
     _check_inputs(record, run_dir, target)
+    recipe = _recipe(record.plan, run_dir, dtype, onto)
     part = target.with_name(f".{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    exact = part.with_name(f".{target.name}.fp32") if _is_cast(record.plan, recipe) else part
+    for folder in (part, exact):
+        shutil.rmtree(folder, ignore_errors=True)
     try:
         with room_checked(target.parent):
             tell("merge")
-            _write_merged(record.plan, run_dir, part)
+            how = _write_merged(record.plan, run_dir, exact, recipe)
+            if exact != part:
+                part.mkdir()
+                cast_weights(exact, part, recipe.dtype)
+                _copy_texts(exact, part)
             tell("compare")
             split = _compared_on(record)
             rendered = run_dir / record.plan.splits[split].file
-            comparison = _compared(record.plan, run_dir, part, rendered)
-            certificate = _certificate(record, part, comparison, split)
+            # the arithmetic first; what the cast did is judged apart
+            folders = [exact] if exact == part else [exact, part]
+            found = _compared(record.plan, run_dir, folders, rendered, recipe.rounding)
+            certificate = _certificate(record, part, found, split, how, recipe)
             place = part if certificate.verdict == "pass" else run_dir
             write_json(place / CERTIFICATE, certificate.model_dump(mode="json"))
         if certificate.verdict == "fail":
@@ -106,23 +116,9 @@ def merge_run(
             )
         part.rename(target)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        for folder in (part, exact):
+            shutil.rmtree(folder, ignore_errors=True)
     return certificate
-
-
-def read_certificate(model: Path) -> MergeCertificate:
-    """The certificate in a merged model's folder.
-
-    Raises:
-        MergeRefused: none, or one that does not parse.
-    """
-    file = model / CERTIFICATE
-    try:
-        return MergeCertificate.model_validate(read_json(file))
-    except (FileNotFoundError, ValueError):
-        raise MergeRefused(
-            f"{model}: holds no readable {CERTIFICATE}", "merge the run again"
-        ) from None
 
 
 def _check_inputs(record: RunRecord, run_dir: Path, target: Path) -> None:
@@ -157,22 +153,59 @@ def _check_inputs(record: RunRecord, run_dir: Path, target: Path) -> None:
         )
 
 
-def _write_merged(plan: TrainPlan, run_dir: Path, part: Path) -> None:
-    from peft import PeftModel
+def _recipe(plan: TrainPlan, run_dir: Path, dtype: Dtype | Literal["base"], onto: Onto) -> _Recipe:
+    stored = Shards(run_dir / delivered_name("full") if plan.method == "full" else plan.base.path)
+    own = stored.dtype()
+    if plan.method == "full" and dtype not in ("base", own):
+        raise MergeRefused(
+            f"{plan.run_id}: all weights were trained, and in {own}: they are copied as they are",
+            "leave --dtype out",
+        )
+    rounding = None
+    if plan.method == "lora" and plan.quantization and onto == "trained":
+        rounding = Rounding(quantization=plan.quantization, precision=plan.precision)
+        require_rounding(rounding)
+    return _Recipe(rounding, own if dtype == "base" else dtype)
 
-    from train.load import load_model
 
+def _is_cast(plan: TrainPlan, recipe: _Recipe) -> bool:
+    return plan.method == "lora" and recipe.dtype != "fp32"
+
+
+def _write_merged(plan: TrainPlan, run_dir: Path, part: Path, recipe: _Recipe) -> str:
     base, trained = plan.base.path, run_dir / delivered_name(plan.method)
     if plan.method == "full":
         # what was trained is the model already
         shutil.copytree(trained, part)
+        how = "all weights were trained: a copy"
     else:
+        part.mkdir(parents=True)
         # in fp32, whatever it was trained in: rounding belongs at the end, if anywhere
-        adapted = PeftModel.from_pretrained(load_model(str(base)), trained)
-        adapted.merge_and_unload().save_pretrained(part)
+        done = merge_weights(base, trained, part, rounding=recipe.rounding)
+        how = f"adapter in fp32, {done}, onto {_onto(plan, recipe)}"
+    _copy_texts(base, part)
+    return how
+
+
+def _onto(plan: TrainPlan, recipe: _Recipe) -> str:
+    if recipe.rounding is not None:
+        return f"the {recipe.rounding.quantization} weights it was trained on, dequantised"
+    if plan.quantization is not None:
+        return f"the original weights, though trained on {plan.quantization}"
+    return "the base's weights"
+
+
+def _copy_texts(source: Path, part: Path) -> None:
+    """Put the tokenizer, its template and the generation config beside the weights."""
+    from transformers import AutoConfig, GenerationConfig
+
     for pattern in _TOKENIZER_FILES:
-        for file in base.glob(pattern):
+        for file in source.glob(pattern):
             shutil.copyfile(file, part / file.name)
+    if not (part / "generation_config.json").is_file():
+        # what the tokens that end an answer are is told by config.json alone
+        config = AutoConfig.from_pretrained(part, local_files_only=True, trust_remote_code=False)
+        GenerationConfig.from_model_config(config).save_pretrained(part)
 
 
 def _compared_on(record: RunRecord) -> str:
@@ -184,7 +217,9 @@ def _rows_of(record: RunRecord, split: str) -> int:
     return counts.rows if counts else 0
 
 
-def _compared(plan: TrainPlan, run_dir: Path, merged: Path, rendered: Path) -> Comparison:
+def _compared(
+    plan: TrainPlan, run_dir: Path, merged: list[Path], rendered: Path, rounding: Rounding | None
+) -> list[Comparison]:
     from train.launchers.local import environment
 
     with tempfile.TemporaryDirectory() as folder:
@@ -193,6 +228,7 @@ def _compared(plan: TrainPlan, run_dir: Path, merged: Path, rendered: Path) -> C
             base=plan.base.path,
             adapter=run_dir / delivered_name(plan.method),
             whole=plan.method == "full",
+            rounding=rounding,
             merged=merged,
             rendered=rendered,
             answer=answer,
@@ -210,24 +246,44 @@ def _compared(plan: TrainPlan, run_dir: Path, merged: Path, rendered: Path) -> C
                 f"the comparison ended with status {done.returncode}: {last}",
                 "if memory ran out, merge on a machine with more of it",
             )
-        return Comparison.model_validate(read_json(answer))
+        return [Comparison.model_validate(one) for one in read_json(answer)]
+
+
+def _judged(comparisons: list[Comparison], recipe: _Recipe, *, whole: bool) -> Judgement:
+    exact, *cast = comparisons
+    judgement = judge(exact, whole=whole)
+    if not judgement.passed or not cast:
+        return judgement
+    after = judge_cast(cast[0], recipe.dtype)
+    return Judgement(
+        after.passed, f"{judgement.reason}; {after.reason}" if after.passed else after.reason
+    )
 
 
 def _certificate(
-    record: RunRecord, part: Path, comparison: Comparison, split: str
+    record: RunRecord,
+    part: Path,
+    comparisons: list[Comparison],
+    split: str,
+    how: str,
+    recipe: _Recipe,
 ) -> MergeCertificate:
     from train.device import packages
 
-    passed, reason = judge(comparison, whole=record.plan.method == "full")
+    judgement = _judged(comparisons, recipe, whole=record.plan.method == "full")
     generation = read_json(part / "generation_config.json")
     eos = generation.get("eos_token_id")
     return MergeCertificate(
         run_id=record.run_id,
         created_at=datetime.now(UTC),
-        verdict="pass" if passed else "fail",
-        reason=reason,
+        format=2,
+        verdict="pass" if judgement.passed else "fail",
+        reason=judgement.reason,
+        recipe=how,
+        dtype=recipe.dtype,
         compared_on=split,
-        comparison=comparison,
+        comparison=comparisons[0],
+        cast=comparisons[1] if len(comparisons) > 1 else None,
         base=record.plan.base.model,
         base_revision=record.plan.base.revision,
         base_weights=record.plan.base.weights,
@@ -236,31 +292,7 @@ def _certificate(
         dataset_fingerprint=record.dataset_fingerprint,
         template_sha256=record.template_sha256,
         eos_token_ids=eos if isinstance(eos, list) else [eos] if eos is not None else [],
+        stop_tokens=record.plan.base.stop_tokens,
+        generation=generation,
         packages=packages(),
-    )
-
-
-def judge(comparison: Comparison, *, whole: bool = False) -> tuple[bool, str]:
-    """Whether a merge may be used, and why.
-
-    The comparison has power only where the adapter does something: against an adapter without
-    effect, a merge that lost it would look perfect.
-
-    Args:
-        comparison: of the merged model, read from the disk, with what was trained.
-        whole: whether all weights were trained: then it is a copy, and the effect the training's.
-    """
-    what, cause = ("copy", "the training") if whole else ("merge", "the adapter")
-    if not comparison.adapter_effect > 0:
-        if whole:
-            return False, "the training changed nothing: its rate was too low for these weights"
-        return False, "the adapter changes nothing: its layers were not found, or it never learned"
-    if not comparison.max_abs * _ERROR_TIMES <= comparison.adapter_effect:
-        return False, (
-            f"the {what} is off by {comparison.max_abs:.3g}, too much beside {cause}'s "
-            f"effect of {comparison.adapter_effect:.3g}"
-        )
-    return True, (
-        f"the {what} is off by {comparison.max_abs:.3g}, at most a hundredth of {cause}'s "
-        f"effect of {comparison.adapter_effect:.3g}"
     )

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dataset.manifest import load_version
 from ingest.errors import UserError
@@ -13,13 +13,14 @@ from serve.commands.forgetting import warn_if_tainted
 from serve.commands.run_display import progress
 from serve.commands.run_notes import changes_told, noted
 from train.adapter import delivered_name
+from train.certificate import Dtype, MergeCertificate
 from train.gpus import find_card
 from train.hooks.event import merged, run_ended
 from train.launchers.export import files_in
 from train.launchers.runpod_attempts import spent_usd
 from train.launchers.runpod_ledger import Ledger
 from train.launchers.runpod_rental import is_rented
-from train.merge import MergeCertificate, merge_run
+from train.merge import Onto, merge_run
 from train.record import RunRecord, list_runs, open_run
 from train.run import start_run
 from train.spec import TrainSpec, load_train_spec
@@ -182,11 +183,18 @@ def show_all(rows: list[dict[str, Any]]) -> None:
     terminal.table(f"Runs ({len(rows)})", headings, cells, right=(3,), whole=(1, 3, 4, 5))
 
 
-def merge(run: str, workspace: Workspace, out: Path | None) -> dict[str, Any]:
+def merge(
+    run: str,
+    workspace: Workspace,
+    out: Path | None,
+    *,
+    dtype: Dtype | Literal["base"] = "base",
+    onto: Onto = "trained",
+) -> dict[str, Any]:
     """Merge a run and certify the result."""
     record = open_run(run, workspace)
     with terminal.counting("merging"):
-        certificate = merge_run(record, workspace, out=out)
+        certificate = merge_run(record, workspace, out=out, dtype=dtype, onto=onto)
     folder = out or workspace.models / record.run_id
     announce(lambda: merged(record, folder, certificate, workspace), workspace)
     return certificate_json(folder, certificate)
@@ -202,13 +210,18 @@ def certificate_json(folder: Path, certificate: MergeCertificate) -> dict[str, A
 def show_certificate(result: dict[str, Any]) -> None:
     """Print what a merge proved."""
     proof = result["certificate"]
+    cast = proof["cast"]
+    rounding = {} if cast is None else {f"mean KL in {proof['dtype']}": f"{cast['kl']:.3g}"}
     terminal.facts(
         f"Model {result['model']}",
         {
             "verdict": proof["verdict"],
+            "merged": proof["recipe"],
+            "stored as": proof["dtype"],
             "adapter effect": f"{proof['adapter_effect']:.3g} (largest logit change)",
             "merge error": f"{proof['max_abs']:.3g} (largest logit difference)",
             "mean KL": f"{proof['kl']:.3g}",
             "argmax agreement": f"{proof['argmax_agree']:.4f}",
+            **rounding,
         },
     )
