@@ -92,9 +92,8 @@ Text = Annotated[
 Stop = Annotated[str, Field(min_length=1, max_length=1000)]
 _STOP = {"type": "string", "minLength": 1, "maxLength": 1000}
 Stops = Annotated[
-    list[Stop] | None,
+    Annotated[list[Stop], Field(max_length=MAX_STOPS)] | None,
     BeforeValidator(_list_of_stops),
-    Field(max_length=MAX_STOPS),
     WithJsonSchema(
         {"anyOf": [_STOP, {"type": "array", "items": _STOP, "maxItems": MAX_STOPS},
                    {"type": "null"}]}

@@ -117,3 +117,11 @@ def test_a_deeply_nested_tool_is_refused():
         schema = {"items": schema}
     tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
     assert fault(tools=[tool])["type"] == "depth"
+
+
+@pytest.mark.parametrize("name", [name for name in ChatRequest.model_fields if name != "model"])
+def test_null_is_as_good_as_absent(name):
+    if name == "messages":
+        assert fault(messages=None)["loc"] == ("messages",)
+    else:
+        assert request(**{name: None}) == request()

@@ -330,7 +330,11 @@ class _Table:
         self._tops.append(None if logprob is None else self._alternatives(name, logprob, top))
         self._offsets.append(self._offset)
         if shown or not is_special(self._engine, token_id):
-            self._offset += len(self._decoder.decode(self._engine.token_bytes(token_id)))
+            unfinished = bool(self._decoder.getstate()[0])
+            text = self._decoder.decode(self._engine.token_bytes(token_id))
+            # bytes before it that never became a character stand as one of their own
+            self._offsets[-1] += unfinished and text.startswith("\ufffd")
+            self._offset += len(text)
 
     def _alternatives(
         self, name: str, logprob: float, top: Sequence[tuple[int, float]]

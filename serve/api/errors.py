@@ -28,6 +28,10 @@ _UNSUPPORTED = frozenset(
 )
 
 
+# fields of several shapes: pydantic's location goes on with the name of the shape that it tried
+_UNIONS = ("prompt", "response_format", "tool_choice")
+
+
 class RequestTimeoutError(Exception):
     """A request took longer than the server allows."""
 
@@ -153,7 +157,9 @@ def _from_validation(faults: Sequence[Any]) -> ApiError:
 
 def _place(loc: Sequence[str | int]) -> str | None:
     """``messages[0].role`` from a pydantic location."""
-    steps = loc[1:] if loc[0] == "body" else loc
+    steps = list(loc[1:] if loc[0] == "body" else loc)
+    if len(steps) > 1 and steps[0] in _UNIONS and isinstance(steps[1], str):
+        del steps[1]
     place = ""
     for step in steps:
         if isinstance(step, int):
