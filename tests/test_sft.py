@@ -186,6 +186,15 @@ def test_altered_rendered_rows_are_refused(plan):
     assert "not what was planned" in record.failure.message
 
 
+def test_a_held_out_loss_that_is_no_number_ends_the_run(workspace, base):
+    small_version(workspace)
+    asked = small_spec(base, learning_rate=1e30, warmup_ratio=0, held_out={"every_steps": 1})
+    record, events = trained(prepare_run(asked, workspace, run_id="r1"))
+    assert record.failure.kind == "nan"
+    assert "held-out" in record.failure.message
+    assert all(event["loss"] is not None for event in events if event["event"] == "eval")
+
+
 def test_a_loss_that_is_no_number_ends_the_run(workspace, base):
     small_version(workspace)
     plan = prepare_run(small_spec(base, learning_rate=1e30), workspace, run_id="r1")

@@ -4,6 +4,7 @@ When it is taken, whether the run ends early, and which weights it ends with: fu
 and of counts that travel in each checkpoint, so that a resumed run decides as an uninterrupted one.
 """
 
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from transformers import TrainerCallback
 from ingest.files import read_json, sha256_file, write_json
 from train.adapter import save_weights
 from train.checkpoints import BEST, Progress, kept
+from train.failures import DivergedError
 from train.plan import TrainPlan
 from train.step_down import HELD_OUT, Moment
 
@@ -122,6 +124,8 @@ class Judge(TrainerCallback):  # type: ignore[misc] # transformers ships no type
         before, self.at.during = self.at.during, HELD_OUT
         told = {"event": "eval", "step": step, **self.trainer.held_out_told(self.rows)}
         self.at.during = before
+        if not math.isfinite(told["loss"]):
+            raise DivergedError(step, "the held-out loss", told["loss"])
         self.last = told
         return told
 

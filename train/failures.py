@@ -41,6 +41,21 @@ class TemplateError(UserError):
     """The chat template is not the one that was planned."""
 
 
+class DivergedError(UserError):
+    """A loss is no longer a number.
+
+    Args:
+        step: in which it was taken.
+        which: the loss, or that of the validation split.
+        value: what it is instead.
+    """
+
+    def __init__(self, step: int, which: str, value: float) -> None:
+        super().__init__(
+            f"step {step}: {which} is {value}", "start again with a lower learning_rate"
+        )
+
+
 class BusyError(UserError):
     """Another process does this run."""
 

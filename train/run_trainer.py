@@ -12,20 +12,16 @@ from transformers import PrinterCallback, TrainerCallback, TrainerState
 from transformers import Trainer as TransformersTrainer
 from transformers.trainer import TRAINER_STATE_NAME
 
-from ingest.errors import UserError
 from train.checkpoints import Progress, part_folder, room_checked, seal
 from train.device import memory_held_gib
 from train.distributed import dealt, summed
 from train.evals import Judge, is_ended, tidy_best
+from train.failures import DivergedError
 from train.head import trained_positions
 from train.order import epoch_order
 from train.plan import TrainPlan
 from train.pulse import Emit, Pulse
 from train.trackers import tensorboard
-
-
-class DivergedError(UserError):
-    """The loss is no longer a number."""
 
 
 class LengthOrder(Sampler[int]):
@@ -152,10 +148,7 @@ class RunTrainer(TransformersTrainer):  # type: ignore[misc] # transformers ship
             self.accelerator, *self.tokens_of(inputs), 0 if math.isfinite(value) else 1
         )
         if lost:
-            raise DivergedError(
-                f"step {self.state.global_step + 1}: the loss is {value}",
-                "start again with a lower learning_rate",
-            )
+            raise DivergedError(self.state.global_step + 1, "the loss", value)
         self.progress = self.progress._replace(
             step=self.state.global_step + 1,
             tokens=self.progress.tokens + int(tokens),
