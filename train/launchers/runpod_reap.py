@@ -5,7 +5,7 @@ laptop has none. It is one when its attempt is over, its time is past, or its su
 silent.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
@@ -14,7 +14,7 @@ from train.launchers.runpod_attempts import Attempt, attempts
 from train.launchers.runpod_errors import RunPodError
 from train.launchers.runpod_ledger import Ledger, Slot
 from train.launchers.runpod_models import MARK, Pod
-from train.launchers.runpod_place import DEAD_BY, end_pod, slot_of
+from train.launchers.runpod_place import DEAD_BY, end_pod, slot_of, sweep
 
 # a pod that tells nothing for so long is taken for dead; larger than any stall it ends itself for
 SILENCE_S = 2 * 3600.0
@@ -68,7 +68,8 @@ def reap(
     workspace, known = ledger.workspace_id, attempts(ledger.entries())
     now = api.clock.now()
     found = []
-    for pod in sorted(api.pods(), key=lambda one: one.id):
+    pods = sorted(api.pods(), key=lambda one: one.id)
+    for pod in pods:
         slot = slot_of(pod, workspace)
         if slot is None:
             if pod.status != "TERMINATED" and _foreign_zombie(pod, now):
@@ -78,7 +79,17 @@ def reap(
             continue
         why, end = _judged(pod, slot, known.get(slot), ledger, now, told_at)
         found.append(_done(api, ledger, pod, slot, why, end=end, dry_run=dry_run))
+    if not dry_run:
+        _note_gone(api, ledger, known, {pod.id for pod in pods})
     return found
+
+
+def _note_gone(api: RunPod, ledger: Ledger, known: Mapping[Slot, Attempt], there: Set[str]) -> None:
+    """Close attempts whose pods went while nobody looked, else they would cost more and more."""
+    for slot, attempt in known.items():
+        missing = [line for line in attempt.pods.values() if not line.gone]
+        if any(line.pod_id not in there for line in missing) and not ledger.leased(slot.run):
+            sweep(api, ledger, slot)
 
 
 def _done(
@@ -133,6 +144,8 @@ def _unwanted(pod: Pod, attempt: Attempt | None) -> str | None:
     line = attempt.pods.get(pod.id)
     if line is not None and (line.extra or line.ending or line.gone):
         return "its end was asked for and not confirmed"
+    if line is not None and line.verified and not pod.over:
+        return "its files are verified and elsewhere"
     if not attempt.open:
         return "its attempt is over"
     if attempt.pod is not None and attempt.pod.pod_id != pod.id:
