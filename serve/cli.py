@@ -546,6 +546,27 @@ def push(
     print_json(report.as_json()) if json else hub.show_push(report)
 
 
+@app.command("push-model")
+def push_model(
+    model: Annotated[str, typer.Argument(help="A merged model: name or folder.")],
+    repo: Annotated[str, typer.Option("--repo", metavar="ORG/NAME", help="The model repository.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")
+    ] = False,
+    token_file: TokenFile = None,
+    home: Home = None,
+    json: AsJson = False,
+) -> None:
+    """Publish a certified model to a private repository on the Hub, tag = the run's id."""
+    from serve.commands import hub
+    from serve.terminal import print_json
+
+    report = hub.run_push_model(
+        model, _workspace(home), repo, token_file=token_file, dry_run=dry_run
+    )
+    print_json(report.as_json()) if json else hub.show_push(report)
+
+
 @app.command()
 def pull(
     repo: Annotated[str, typer.Argument(metavar="ORG/NAME", help="The dataset repository.")],

@@ -18,6 +18,7 @@ from dataset.manifest import DatasetVersion, list_versions
 from ingest.errors import UserError
 from ingest.files import read_json, sha256_file
 from ingest.workspace import Workspace
+from train.push_model import ModelPush, read_model_pushes
 
 KINDS = ("source", "conversation", "dataset", "run", "model", "eval")
 _SHORTEST_PREFIX = 6
@@ -137,8 +138,9 @@ def _links(workspace: Workspace, versions: list[DatasetVersion]) -> dict[Key, _L
         _add_version(version, links)
     for file, run in _read(workspace.runs, "run.json"):
         _add_run(file, run, links)
+    pushes = read_model_pushes(workspace)
     for file, certificate in _read(workspace.models, "merge_certificate.json"):
-        _add_model(file, certificate, links)
+        _add_model(file, certificate, links, pushes)
     for file, report in _read(workspace.evals, "report.json"):
         _add_eval(file, report, links)
     # what is named somewhere and lies nowhere
@@ -183,14 +185,22 @@ def _add_run(file: Path, run: dict[str, Any], links: dict[Key, _Link]) -> None:
     )
 
 
-def _add_model(file: Path, certificate: dict[str, Any], links: dict[Key, _Link]) -> None:
+def _add_model(
+    file: Path,
+    certificate: dict[str, Any],
+    links: dict[Key, _Link],
+    pushes: Sequence[ModelPush],
+) -> None:
     run = certificate.get("run_id")
+    went = [one for one in pushes if (one.model, one.run_id) == (file.parent.name, run)]
     links["model", file.parent.name] = _Link(
         facts={
             "base_model": certificate.get("base"),
             "verdict": certificate.get("verdict"),
             "certificate_sha256": sha256_file(file),
             "path": str(file.parent),
+            # one that was begun may be there too
+            "pushed": [f"{one.repo}@{one.commit or 'not finished'}" for one in went],
         },
         # where the run names its dataset version, the certificate need not
         parents=_keys(run=run)

@@ -30,6 +30,7 @@ def _upload_of(hub: Hub, file: dict[str, Any]) -> dict[str, Any]:
 def add_files(app: FastAPI, hub: Hub) -> None:
     storage = hub.storage
 
+    @app.post("/{org}/{name}.git/info/lfs/objects/batch")
     @app.post("/datasets/{org}/{name}.git/info/lfs/objects/batch")
     async def batch(request: Request, org: str, name: str) -> Any:
         body = await request.json()
@@ -67,6 +68,7 @@ def add_files(app: FastAPI, hub: Hub) -> None:
             raise Refused(400, "a token was sent to another origin")
         return _content(request, storage.large[oid], oid, {})
 
+    @app.api_route("/{org}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
     @app.api_route("/datasets/{org}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
     async def resolve(request: Request, org: str, name: str, revision: str, path: str) -> Any:
         repo = repo_of(hub, request, f"{org}/{name}", files=True)

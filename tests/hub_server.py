@@ -110,7 +110,9 @@ def _accounts(app: FastAPI, hub: Hub) -> None:
 
 
 def _reading(app: FastAPI, hub: Hub) -> None:
+    @app.get("/api/models/{org}/{name}")
     @app.get("/api/datasets/{org}/{name}")
+    @app.get("/api/models/{org}/{name}/revision/{revision}")
     @app.get("/api/datasets/{org}/{name}/revision/{revision}")
     async def info(request: Request, org: str, name: str, revision: str = "main") -> Any:
         repo = repo_of(hub, request, f"{org}/{name}")
@@ -123,7 +125,9 @@ def _reading(app: FastAPI, hub: Hub) -> None:
             "lastModified": commit.date, "createdAt": commit.date,
         }  # fmt: skip
 
+    @app.get("/api/models/{org}/{name}/tree/{revision}")
     @app.get("/api/datasets/{org}/{name}/tree/{revision}")
+    @app.get("/api/models/{org}/{name}/tree/{revision}/{folder:path}")
     @app.get("/api/datasets/{org}/{name}/tree/{revision}/{folder:path}")
     async def tree(
         request: Request, org: str, name: str, revision: str, folder: str = "",
@@ -136,12 +140,14 @@ def _reading(app: FastAPI, hub: Hub) -> None:
             headers["Link"] = f'<{url}>; rel="next"'
         return JSONResponse(entries[cursor:rest], headers=headers)
 
+    @app.post("/api/models/{org}/{name}/paths-info/{revision}")
     @app.post("/api/datasets/{org}/{name}/paths-info/{revision}")
     async def paths(request: Request, org: str, name: str, revision: str) -> Any:
         raw = (await request.body()).decode()
         asked = json.loads(raw) if raw.startswith("{") else parse_qs(raw)
         return repo_of(hub, request, f"{org}/{name}").paths(revision, asked["paths"])
 
+    @app.get("/api/models/{org}/{name}/refs")
     @app.get("/api/datasets/{org}/{name}/refs")
     async def refs(request: Request, org: str, name: str) -> Any:
         repo = repo_of(hub, request, f"{org}/{name}")
@@ -154,6 +160,7 @@ def _reading(app: FastAPI, hub: Hub) -> None:
         tags, branches = listed("tags", repo.tags), listed("heads", repo.branches)
         return {"branches": branches, "tags": tags, "converts": [], "pullRequests": []}
 
+    @app.get("/api/models/{org}/{name}/commits/{revision}")
     @app.get("/api/datasets/{org}/{name}/commits/{revision}")
     async def commits(request: Request, org: str, name: str, revision: str) -> Any:
         repo = repo_of(hub, request, f"{org}/{name}")
@@ -173,6 +180,7 @@ def _reading(app: FastAPI, hub: Hub) -> None:
 
 
 def _writing(app: FastAPI, hub: Hub) -> None:
+    @app.post("/api/models/{org}/{name}/tag/{revision}")
     @app.post("/api/datasets/{org}/{name}/tag/{revision}")
     async def tag(request: Request, org: str, name: str, revision: str) -> Any:
         repo = repo_of(hub, request, f"{org}/{name}", write=True)
@@ -182,6 +190,7 @@ def _writing(app: FastAPI, hub: Hub) -> None:
         repo.tags[label] = repo.at(revision).oid
         return {}
 
+    @app.delete("/api/models/{org}/{name}/tag/{label}")
     @app.delete("/api/datasets/{org}/{name}/tag/{label}")
     async def untag(request: Request, org: str, name: str, label: str) -> Any:
         repo = repo_of(hub, request, f"{org}/{name}", write=True)
@@ -189,6 +198,7 @@ def _writing(app: FastAPI, hub: Hub) -> None:
             raise Refused(404, f"Invalid rev id: {label}", "RevisionNotFound")
         return {}
 
+    @app.post("/api/models/{org}/{name}/branch/{label}")
     @app.post("/api/datasets/{org}/{name}/branch/{label}")
     async def branch(request: Request, org: str, name: str, label: str) -> Any:
         repo = repo_of(hub, request, f"{org}/{name}", write=True)
@@ -198,6 +208,7 @@ def _writing(app: FastAPI, hub: Hub) -> None:
         repo.branches[label] = repo.at(start).oid
         return {}
 
+    @app.post("/api/models/{org}/{name}/preupload/{revision}")
     @app.post("/api/datasets/{org}/{name}/preupload/{revision}")
     async def preupload(request: Request, org: str, name: str, revision: str) -> Any:
         commit = repo_of(hub, request, f"{org}/{name}", write=True).at(revision)
@@ -217,6 +228,7 @@ def _writing(app: FastAPI, hub: Hub) -> None:
         ]
         return {"files": files, "commitOid": commit.oid}
 
+    @app.post("/api/models/{org}/{name}/commit/{branch_name}")
     @app.post("/api/datasets/{org}/{name}/commit/{branch_name}")
     async def commit(request: Request, org: str, name: str, branch_name: str) -> Any:
         body = await request.body()
@@ -226,6 +238,7 @@ def _writing(app: FastAPI, hub: Hub) -> None:
         url = f"{hub.url}/datasets/{repo.id}/commit/{made.oid}"
         return {"success": True, "commitOid": made.oid, "commitUrl": url, "hookOutput": ""}
 
+    @app.get("/api/models/{org}/{name}/xet-write-token/{revision}")
     @app.get("/api/datasets/{org}/{name}/xet-write-token/{revision}")
     async def xet_token(request: Request, org: str, name: str, revision: str) -> Any:
         repo_of(hub, request, f"{org}/{name}", write=True)

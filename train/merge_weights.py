@@ -58,6 +58,8 @@ def merge_weights(base: Path, adapter: Path, out: Path, *, rounding: Rounding | 
     config = read_json(base / "config.json")
     if config.get("vocab_size", rows) != rows:
         changes["vocab_size"] = rows
+    # it may be a path of the machine that made the base
+    config.pop("_name_or_path", None)
     write_json(out / "config.json", {**config, **changes, **dtype_entry(config, "fp32")})
     return "tensor by tensor"
 
@@ -155,7 +157,7 @@ def _stand_in(model: Any) -> None:
 def _has_content(tensor: Any) -> bool:
     """Whether a tensor has values of its own, and is neither without content nor a stand-in."""
     stored = 0 if tensor.is_meta else tensor.untyped_storage().nbytes()
-    return int(stored) >= tensor.numel() * tensor.element_size()
+    return bool(stored >= tensor.numel() * tensor.element_size())
 
 
 def _damaged(adapter: Path, why: str) -> MergeRefused:

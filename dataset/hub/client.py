@@ -1,4 +1,4 @@
-"""One dataset repository on the Hub: each call retried, each failure an error in two lines.
+"""One repository on the Hub: each call retried, each failure an error in two lines.
 
 The client itself retries uploads and downloads of large files; what it tries once only (create,
 look up, commit, tag) is repeated here in a way that doing it twice does no harm.
@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from pydantic import SecretStr
 
@@ -62,6 +62,7 @@ class Hub:
         token: None goes without.
         endpoint: the Hub; None is huggingface_hub's own default.
         patience: of calls that the client does not repeat itself.
+        kind: what the repository is for.
     """
 
     def __init__(
@@ -70,12 +71,15 @@ class Hub:
         token: SecretStr | None,
         endpoint: str | None = None,
         patience: Patience | None = None,
+        *,
+        kind: Literal["dataset", "model"] = "dataset",
     ) -> None:
         from huggingface_hub import HfApi
 
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo) or ".." in repo or "--" in repo:
             raise HubError(f"{repo}: is no repository's name", "give it as ORG/NAME")
         self.repo = repo
+        self._kind = kind
         self.patience = patience or Patience()
         # False: without a token of ours the client must not look for another one
         secret: str | bool = token.get_secret_value() if token is not None else False
@@ -106,7 +110,7 @@ class Hub:
 
         def ask() -> State | None:
             try:
-                info = self._api.dataset_info(self.repo, revision=revision)
+                info = self._api.repo_info(self.repo, revision=revision, repo_type=self._kind)
             except caught() as error:
                 if status_of(error) == 404 and revision is None:
                     return None
@@ -120,7 +124,7 @@ class Hub:
         """Make the repository; one that is there already is left as it is."""
 
         def ask() -> None:
-            self._api.create_repo(self.repo, repo_type="dataset", private=private, exist_ok=True)
+            self._api.create_repo(self.repo, repo_type=self._kind, private=private, exist_ok=True)
 
         self.call(ask)
 
@@ -130,7 +134,7 @@ class Hub:
 
         def ask() -> dict[str, Remote]:
             tree = self._api.list_repo_tree(
-                self.repo, repo_type="dataset", revision=revision, recursive=True
+                self.repo, repo_type=self._kind, revision=revision, recursive=True
             )
             return {entry.path: _remote(entry) for entry in tree if isinstance(entry, RepoFile)}
 
@@ -151,7 +155,7 @@ class Hub:
 
         def ask() -> Path:
             file = self._api.hf_hub_download(
-                self.repo, path, repo_type="dataset", revision=commit, local_dir=into
+                self.repo, path, repo_type=self._kind, revision=commit, local_dir=into
             )
             return Path(file)
 
@@ -161,7 +165,7 @@ class Hub:
         """The commit of each tag."""
 
         def ask() -> dict[str, str]:
-            refs = self._api.list_repo_refs(self.repo, repo_type="dataset")
+            refs = self._api.list_repo_refs(self.repo, repo_type=self._kind)
             return {tag.name: tag.target_commit for tag in refs.tags}
 
         return self.call(ask)
@@ -204,7 +208,7 @@ class Hub:
                 self.repo,
                 operations,
                 commit_message=message,
-                repo_type="dataset",
+                repo_type=self._kind,
                 parent_commit=parent or None,
             )
             return str(made.oid)
@@ -219,7 +223,7 @@ class Hub:
         """
 
         def ask() -> bool:
-            self._api.create_tag(self.repo, tag=name, revision=commit, repo_type="dataset")
+            self._api.create_tag(self.repo, tag=name, revision=commit, repo_type=self._kind)
             return True
 
         def settled() -> bool | None:

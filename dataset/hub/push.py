@@ -97,7 +97,7 @@ def push(
         if commit is None:
             change = _change(hub, state.head, items)
             commit = _committed(hub, version, items, change)
-            _read_back(hub, commit, items)
+            read_back(hub, commit, items)
             _stay_private(hub, public=public)
             _tag(hub, version, commit)
     done = {"state": "done", "commit": commit, "time": datetime.now(UTC)}
@@ -244,7 +244,7 @@ def _committed(hub: Hub, version: DatasetVersion, items: list[Item], change: _Ch
     )
 
 
-def _read_back(hub: Hub, commit: str, items: list[Item]) -> None:
+def read_back(hub: Hub, commit: str, items: list[Item]) -> None:
     """Ask the repository for size and sha256 of every file, and fetch the small ones.
 
     Raises:

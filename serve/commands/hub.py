@@ -44,6 +44,18 @@ def run_push(
     return report
 
 
+def run_push_model(
+    ref: str, workspace: Workspace, repo: str, *, token_file: Path | None, dry_run: bool
+) -> PushReport:
+    """Publish a merged model of the workspace."""
+    from serve.commands.serving import find_model
+    from train.push_model import push_model
+
+    _require_client()
+    model = find_model(ref, workspace)
+    return push_model(model, repo, workspace, token=find_token(token_file), dry_run=dry_run)
+
+
 def run_pull(
     repo: str, workspace: Workspace, *, revision: str | None, token_file: Path | None
 ) -> PullReport:
