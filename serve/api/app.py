@@ -59,7 +59,7 @@ def create_app(
     describe(app, service.models)
     errors.install(app)
     # the last one added sees a request first
-    app.add_middleware(ConcurrencyLimit, limit=limits.per_key)
+    app.add_middleware(ConcurrencyLimit, limit=limits.at_once)
     app.add_middleware(BodyLimit, limit=limits.body_bytes)
     app.add_middleware(KeyCheck, key=api_key)
     app.add_middleware(HostCheck, allowed=allowed_hosts)

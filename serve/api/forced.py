@@ -45,6 +45,8 @@ def _calls(engine: Engine, tools: ToolFormat, offered: Sequence[Tool], *, many: 
     one: dict[str, object] = {"anyOf": schemas} if len(schemas) > 1 else dict(schemas[0])
     if tools.listed:
         one = {"type": "array", "items": one, "minItems": 1} | ({} if many else {"maxItems": 1})
+    # white space between the parts would be tokens for nothing, and a weak model's never ends
+    one["x-guidance"] = {"whitespace_flexible": False}
     call = f"{_literal(engine, tools.opener)} json {_literal(engine, tools.closer)}".strip()
     repeated = many and tools.opener and tools.closer and not tools.listed
     start = 'call ("\\n" call)*' if repeated else "call"

@@ -2,12 +2,9 @@
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve.api.errors import ApiError, RequestTimeoutError
@@ -23,13 +20,14 @@ class Limits:
     Attributes:
         body_bytes: larger bodies get a 413.
         prompt_tokens: of all prompts of one request together.
-        per_key: requests at once with one key (without keys: at all); one more gets a 429.
+        at_once: requests at work at once, waiting ones included; one more gets a 429. A server
+            has one key, so this is also what one key may have.
         request_s: seconds until an answer must be done; a later one ends in a 504.
     """
 
     body_bytes: int = MAX_BODY_BYTES
     prompt_tokens: int = 1 << 18
-    per_key: int = 128
+    at_once: int = 128
     request_s: float = 600.0
 
 
@@ -50,7 +48,7 @@ def deadline(generations: Sequence[Generation], seconds: float) -> Iterator[None
 
 
 class ConcurrencyLimit:
-    """Refuses a request when as many with the same key are at work as one key may have.
+    """Refuses a request when as many are at work as the server's one key may have.
 
     Args:
         app: what is guarded.
@@ -60,29 +58,25 @@ class ConcurrencyLimit:
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
         self._limit = limit
-        self._at_work: Counter[bytes] = Counter()
+        self._at_work = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on or refuse; looking at the server's state is always allowed."""
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        sent = Headers(scope=scope).get("authorization", "")
-        key = sha256(sent.encode("utf-8", "surrogateescape")).digest()
-        if self._at_work[key] >= self._limit:
+        if self._at_work >= self._limit:
             error = ApiError(
                 429,
-                f"{self._limit} requests are at work already, as many as one key may have",
+                f"the server is busy: {self._limit} requests are at work already",
                 code="rate_limit_exceeded",
                 kind="rate_limit_error",
                 headers={"Retry-After": "1"},
             )
             await error.response()(scope, receive, send)
             return
-        self._at_work[key] += 1
+        self._at_work += 1
         try:
             await self._app(scope, receive, send)
         finally:
-            self._at_work[key] -= 1
-            if not self._at_work[key]:
-                del self._at_work[key]
+            self._at_work -= 1
