@@ -113,7 +113,7 @@ def test_a_run_whose_first_pod_is_taken_away_ends_verified_merged_and_paid(rente
 
     def take_away() -> None:
         # as when the host is lost: after a checkpoint is whole on the volume
-        until = time.monotonic() + 100
+        until = time.monotonic() + 300
         while time.monotonic() < until:
             if world.pods and list(rented.volume.glob("turnmill/*/checkpoints/*/checkpoint.json")):
                 with world.lock:
@@ -310,3 +310,14 @@ def test_the_reaper_names_pods_of_others_past_their_time_and_leaves_them(stage, 
     assert [line.verdict for line in reap(stage.api, other)] == ["not ours"]
     assert [line.verdict for line in reap(stage.api, stage.ledger)] == ["ended"]
     assert stage.emulator.world.billing() == []
+
+
+def test_a_verified_pod_is_kept_stopped_on_request_and_the_reaper_leaves_it(rented, tmp_path):
+    stage = Stage(rented, tmp_path, keep="stopped")
+    assert stage.launch().state == "succeeded"
+    (kept,) = [event for event in stage.events if event["event"] == "kept"]
+    assert kept["usd_per_month"] == pytest.approx(12.0)
+    stage.clock.sleep(48 * 3600)
+    assert [line.verdict for line in reap(stage.api, stage.ledger)] == ["kept"]
+    assert [pod.status for pod in stage.emulator.world.pods.values()] == ["EXITED"]
+    stage.emulator.world.close()
