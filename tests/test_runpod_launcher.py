@@ -1,5 +1,6 @@
 """The whole path: a run on RunPod, whose pods are processes here, from the command to a model."""
 
+import os
 import sys
 import threading
 import time
@@ -108,6 +109,8 @@ def _with_volume(emulator):
     }  # fmt: skip
 
 
+# two pods in turn, each a process that trains: minutes, and the clock decides
+@pytest.mark.skipif(not os.environ.get("TURNMILL_SOAK"), reason="a long campaign: make soak")
 def test_a_run_whose_first_pod_is_taken_away_ends_verified_merged_and_paid(rented):
     world = rented.emulator.world
 
