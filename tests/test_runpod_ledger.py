@@ -20,7 +20,6 @@ from train.launchers.runpod_errors import (
     KeyRefusedError,
     NoBalanceError,
     UnknownOutcomeError,
-    UnreachableError,
 )
 from train.launchers.runpod_ledger import BusyError, Ledger, LedgerError, Slot
 from train.launchers.runpod_models import PodBill
@@ -134,7 +133,7 @@ def test_a_request_done_twice_leaves_one_pod(launch):
 def test_nothing_is_asked_for_while_nobody_knows(launch):
     launch.faults.add("create", "lose")
     launch.faults.add("list", "html", nth=2, times=99)
-    with pytest.raises(UnreachableError):
+    with pytest.raises(UnknownOutcomeError):
         launch.place()
     launch.faults.script.clear()
     assert launch.asked("create") == 1
