@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from train.host_memory import memory_groups
+
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers", "datasets")
 
 
@@ -59,18 +61,9 @@ def host_memory_gib(root: Path = Path("/")) -> float | None:
 
 def _cgroup_limits(root: Path) -> list[int]:
     """Limits of this process' cgroup and those above it, in bytes: version 2, then version 1."""
-    own = root / "proc/self/cgroup"
-    if not own.is_file():
-        return []
     limits: list[int] = []
-    for line in own.read_text("utf-8").splitlines():
-        _, controllers, place = line.split(":", 2)
-        if controllers not in {"", "memory"}:
-            continue
-        top = root / ("sys/fs/cgroup/memory" if controllers else "sys/fs/cgroup")
-        name = "memory.limit_in_bytes" if controllers else "memory.max"
-        folder = top / place.lstrip("/")
-        # inside a container the path may be the host's, and only the top is there
+    for folder, top, version in memory_groups(root):
+        name = "memory.limit_in_bytes" if version == 1 else "memory.max"
         for one in (folder, *folder.parents):
             if one == top.parent:
                 break
