@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 
 from dataset.manifest import DatasetVersion
 from dataset.preference import to_chat_pair
-from ingest.files import sha256_file, write_whole
+from ingest.files import sha256_file
 from train.lengths import LengthUse
 from train.policy import Policy
 from train.preference_rows import Answer, PairRow, pair_rows
 from train.render import RenderError
-from train.render_cache import kept_or_made
+from train.render_cache import kept_or_made, write_groups
 from train.rendered import RenderedSplit
 from train.tally import SplitCounts, counted, reason_of
 
@@ -38,7 +38,6 @@ PAIRS_SCHEMA = pa.schema(
 # of what this module writes; a change of the rules makes a new one
 FORMAT = 1
 _BATCH = 64  # pairs rendered together
-_GROUP = 1024  # rows written together
 
 
 def render_pairs(
@@ -68,7 +67,8 @@ def render_pairs(
 
     def make(target: Path) -> SplitCounts:
         tally = _Tally()
-        _write(target, _rendered(version, split, tokenizer, max_length, policy, tally, on_progress))
+        rows = _rendered(version, split, tokenizer, max_length, policy, tally, on_progress)
+        write_groups(target, PAIRS_SCHEMA, rows, _table)
         return tally.counts(f"rendered/{target.name}", sha256_file(target))
 
     decides = {"pairs": FORMAT, "max_length": max_length, "policy": policy._asdict()}
@@ -165,16 +165,8 @@ def _row(name: str, pair: PairRow) -> dict[str, Any]:
     }
 
 
-def _write(file: Path, rows: Iterator[dict[str, Any]]) -> None:
-    with (
-        write_whole(file) as whole,
-        pq.ParquetWriter(whole, PAIRS_SCHEMA, compression="zstd") as writer,
-    ):
-        while True:
-            group = list(itertools.islice(rows, _GROUP))
-            writer.write_table(pa.Table.from_pylist(group, PAIRS_SCHEMA))
-            if len(group) < _GROUP:
-                return
+def _table(group: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(group, PAIRS_SCHEMA)
 
 
 def _sizes(file: Path) -> list[tuple[int, int, int]]:

@@ -5,17 +5,24 @@ length and layout. A run gets a link to the kept file.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dataset.manifest import DatasetVersion
-from ingest.files import read_json, sha256_file, write_json
+from ingest.files import read_json, sha256_file, write_json, write_whole
 from train.render import template_sha256
 from train.tally import SplitCounts
+
+_Row = TypeVar("_Row")
+_GROUP = 1024  # rows written together
 
 
 def kept_or_made(
@@ -50,6 +57,32 @@ def kept_or_made(
     _link(target, kept / target.name)
     write_json(kept / f"{target.name}.json", counts.model_dump(mode="json"))
     return counts
+
+
+def write_groups(
+    file: Path,
+    schema: pa.Schema,
+    rows: Iterator[_Row],
+    table_of: Callable[[list[_Row]], pa.Table],
+) -> None:
+    """Write rows as one Parquet file, whole, without holding more than a group of them.
+
+    Args:
+        file: to be there afterwards; with the schema alone where there is no row.
+        schema: of the file.
+        rows: in the file's order.
+        table_of: the table of some rows, with that schema.
+    """
+    with (
+        write_whole(file) as whole,
+        pq.ParquetWriter(whole, schema, compression="zstd") as writer,
+    ):
+        group = list(itertools.islice(rows, _GROUP))
+        while True:
+            writer.write_table(table_of(group))
+            group = list(itertools.islice(rows, _GROUP))
+            if not group:
+                return
 
 
 def _key(version: DatasetVersion, split: str, tokenizer: Any, decides: Mapping[str, Any]) -> str:

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from dataset.manifest import DatasetVersion
 from dataset.rows import to_chat
 from ingest.errors import UserError
-from ingest.files import sha256_file, write_whole
+from ingest.files import sha256_file
 from train.policy import DEFAULT, Policy
 from train.render import Conversation, RenderError
-from train.render_cache import kept_or_made
+from train.render_cache import kept_or_made, write_groups
 from train.rows import render_rows
 from train.tally import SplitCounts, Tally
 from train.windows import Fitted, fit
@@ -33,7 +33,6 @@ FORMAT = 2
 SEQUENCES = 2
 """Of a preference pair: one with the better answer, one with the worse."""
 _BATCH = 128  # conversations rendered together
-_GROUP = 1024  # rows written together
 
 
 class RowsError(UserError):
@@ -90,7 +89,7 @@ def render_version(
     def make(target: Path) -> SplitCounts:
         tally = Tally()
         rows = _rendered(version, split, tokenizer, max_length, policy, tally, on_progress)
-        _write(target, rows)
+        write_groups(target, RENDERED_SCHEMA, rows, _table)
         if tally.empty:
             raise RowsError(
                 f"{version.name}, split {split}: {tally.empty} rows have no trained token",
@@ -137,19 +136,6 @@ def _batches(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[st
     iterator = iter(rows)
     while batch := list(itertools.islice(iterator, size)):
         yield batch
-
-
-def _write(file: Path, rows: Iterator[tuple[str, Fitted]]) -> None:
-    with (
-        write_whole(file) as whole,
-        pq.ParquetWriter(whole, RENDERED_SCHEMA, compression="zstd") as writer,
-    ):
-        group = list(itertools.islice(rows, _GROUP))
-        while True:
-            writer.write_table(_table(group))
-            group = list(itertools.islice(rows, _GROUP))
-            if not group:
-                return
 
 
 def _table(group: list[tuple[str, Fitted]]) -> pa.Table:
