@@ -1,7 +1,11 @@
-"""The head of a self-contained page: nothing fetched, no script but one named by its hash."""
+"""What self-contained pages begin with: nothing fetched, no script but one named by its hash."""
 
 from base64 import b64encode
 from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def page_head(title: str, style: str, script: str = "") -> str:
@@ -30,3 +34,16 @@ style-src 'unsafe-inline'; {allowed}base-uri 'none'; form-action 'none'">
 </head>
 <body>
 """
+
+
+def template_environment() -> "Environment":
+    """The templates of pages: all values escaped, a name that is not there is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("serve.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

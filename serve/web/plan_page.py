@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from ingest.files import write_whole
 from ingest.version import __version__
 from serve.plan_text import (
@@ -16,6 +14,7 @@ from serve.plan_text import (
     size_text,
 )
 from serve.web import plots
+from serve.web.frame import template_environment
 from serve.web.memory_bar import memory_bar, memory_rows
 from train.plan import TrainPlan
 
@@ -30,13 +29,7 @@ def write_plan_page(out: Path, plan: TrainPlan) -> Path:
     Returns:
         ``out``.
     """
-    environment = Environment(
-        loader=PackageLoader("serve.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment()
     rows = sum(plan.histogram.counts) if plan.histogram else 0
     page = environment.get_template("plan.html").render(
         plan=plan,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from dataset.manifest import DatasetVersion
@@ -15,6 +15,7 @@ from serve.plan_text import planned_peak
 from serve.web import plots
 from serve.web.counts import SplitTable, count_split
 from serve.web.facts import HASHES, certificate_facts, link_facts, run_facts
+from serve.web.frame import template_environment
 from serve.web.memory_bar import memory_bar, memory_rows
 from serve.web.plots import number
 
@@ -83,13 +84,7 @@ def write_report_page(
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("serve.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment()
     environment.filters["visible"] = _visible
     return environment
 
