@@ -3,12 +3,11 @@ import random
 import numpy as np
 import pytest
 import torch
-from train_ground import small_spec, small_version, tiny_base
+from train_ground import small_spec, small_version, tiny_base, trained
 
 from train.burn_in import BurnIn, heaviest
 from train.order import epoch_order
 from train.run import prepare_run
-from train.sft import run
 from train.trainer import load_rows
 
 pytestmark = [
@@ -21,11 +20,6 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     return tiny_base(tmp_path_factory.mktemp("base"))
-
-
-def trained(plan, stop=lambda: False):
-    events = []
-    return run(plan, events.append, stop), events
 
 
 def steps(events):

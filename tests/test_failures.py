@@ -9,7 +9,7 @@ import time
 
 import pytest
 import torch
-from train_ground import small_spec, small_version, tiny_base
+from train_ground import small_spec, small_version, stop_after, tiny_base, trained
 
 from ingest.errors import UserError
 from train.checkpoints import DiskError, latest
@@ -51,16 +51,6 @@ def flip(file):
     # a new file: the old one may be linked from elsewhere
     file.unlink()
     file.write_bytes(content)
-
-
-def trained(plan, stop=lambda: False):
-    events = []
-    return run(plan, events.append, stop), events
-
-
-def stop_after(step):
-    checks = iter(range(1, 1000))
-    return lambda: next(checks) >= step
 
 
 def gone():

@@ -10,7 +10,15 @@ import pytest
 import torch
 from memory_ground import SMALL, real_model
 from preference_ground import obvious, pair, pair_spec, said, seal_pairs, small_pairs
-from train_ground import small_spec, small_version, tiny_base, tiny_tokenizer
+from train_ground import (
+    never,
+    small_spec,
+    small_version,
+    stop_after,
+    tiny_base,
+    tiny_tokenizer,
+    trained,
+)
 from typer.testing import CliRunner
 
 from ingest.errors import SpecError
@@ -32,7 +40,6 @@ from train.preference_trainer import build_trainer, load_rows
 from train.render import RenderError, prompt, render
 from train.run import prepare_run
 from train.sequences import first_sequences, sequence_lengths
-from train.sft import run
 from train.spec import LoraSpec
 
 pytestmark = [
@@ -52,21 +59,6 @@ def base(tmp_path_factory):
 def plan(workspace, base):
     small_pairs(workspace)
     return prepare_run(pair_spec(base), workspace, run_id="r1")
-
-
-def never():
-    return False
-
-
-def trained(plan, stop=never):
-    events = []
-    record = run(plan, events.append, stop)
-    return record, events
-
-
-def stop_after(step):
-    checks = iter(range(1, 1000))
-    return lambda: next(checks) >= step
 
 
 def steps(events):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import torch
-from train_ground import small_spec, small_version, tiny_base
+from train_ground import plain_loss, small_spec, small_version, stop_after, tiny_base, trained
 
 from ingest.files import read_json, sha256_file, write_json
 from train.checkpoints import SEAL, latest
@@ -17,7 +17,6 @@ from train.order import step_rows
 from train.plan import read_plan
 from train.record import list_runs, open_run, read_record
 from train.run import prepare_run, start_run
-from train.sft import run
 from train.trainer import load_rows
 
 pytestmark = [
@@ -36,22 +35,6 @@ def base(tmp_path_factory):
 def plan(workspace, base):
     small_version(workspace)
     return prepare_run(small_spec(base), workspace, run_id="r1")
-
-
-def never():
-    return False
-
-
-def trained(plan, stop=never):
-    events = []
-    record = run(plan, events.append, stop)
-    return record, events
-
-
-def stop_after(step):
-    """Asks to stop once ``step`` checks were made."""
-    checks = iter(range(1, 1000))
-    return lambda: next(checks) >= step
 
 
 def test_a_run_ends_with_an_adapter_and_a_record(plan):
@@ -112,15 +95,7 @@ def test_the_held_out_loss_is_a_mean_over_trained_tokens(plan, base):
     record, _ = trained(plan)
     rows = load_rows(plan.run_dir / plan.splits["validation"].file)
     model = load_model(str(base))
-    total, count = 0.0, 0
-    for row in rows:
-        with torch.no_grad():
-            logits = model(torch.tensor(row["input_ids"])[None]).logits[0]
-        for at, label in enumerate(row["labels"]):
-            if label != -100:
-                total -= torch.log_softmax(logits[at - 1], -1)[label].item()
-                count += 1
-    assert record.metrics["eval_loss_before"] == pytest.approx(total / count, rel=1e-5)
+    assert record.metrics["eval_loss_before"] == pytest.approx(plain_loss(model, rows), rel=1e-5)
 
 
 @pytest.mark.parametrize("stopped_at", [3, 6, 9])

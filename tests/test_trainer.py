@@ -5,7 +5,7 @@ import json
 import shutil
 
 import pytest
-from train_ground import WORDS, small_spec, small_version, tiny_base
+from train_ground import WORDS, never, small_spec, small_version, stop_after, tiny_base, trained
 
 from ingest.errors import SpecError
 from ingest.workspace import Workspace
@@ -41,21 +41,6 @@ def planned(ground):
         return prepare_run(spec, workspace, run_id=f"run-{next(NUMBERS)}")
 
     return make
-
-
-def never():
-    return False
-
-
-def trained(plan, stop=never):
-    events = []
-    return run(plan, events.append, stop), events
-
-
-def stop_after(step):
-    """Asks to stop once ``step`` checks were made."""
-    checks = iter(range(1, 1000))
-    return lambda: next(checks) >= step
 
 
 def of_kind(events, kind):

@@ -2,7 +2,14 @@
 
 import pytest
 import torch
-from train_ground import small_spec, small_version, tiny_base
+from train_ground import (
+    never,
+    plain_loss,
+    small_spec,
+    small_version,
+    stop_after,
+    tiny_base,
+)
 
 from ingest.files import sha256_file
 from ingest.workspace import Workspace
@@ -19,16 +26,6 @@ pytestmark = [
     # trl 1.16 reads names that transformers 5.23 has renamed
     pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning"),
 ]
-
-
-def never():
-    return False
-
-
-def stop_after(step):
-    """Asks to stop once ``step`` checks were made."""
-    checks = iter(range(1, 1000))
-    return lambda: next(checks) >= step
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +63,7 @@ def test_all_weights_are_trained_and_the_whole_model_is_written(ground, record):
 def test_the_written_model_has_the_loss_that_was_measured_in_memory(record):
     rows = load_rows(record.plan.run_dir / record.plan.splits["validation"].file)
     model = load_model(str(record.plan.run_dir / "model"))
-    total, count = 0.0, 0
-    for row in rows:
-        with torch.no_grad():
-            logits = model(torch.tensor(row["input_ids"])[None]).logits[0]
-        for at, label in enumerate(row["labels"]):
-            if label != -100:
-                total -= torch.log_softmax(logits[at - 1], -1)[label].item()
-                count += 1
-    assert record.metrics["eval_loss"] == pytest.approx(total / count, rel=1e-5)
+    assert record.metrics["eval_loss"] == pytest.approx(plain_loss(model, rows), rel=1e-5)
 
 
 def test_a_resumed_run_gives_the_same_model_to_the_bit(ground, record):

@@ -103,3 +103,37 @@ def small_spec(base: Path, **more) -> TrainSpec:
         "max_length": 256,
     }  # fmt: skip
     return TrainSpec.model_validate({**asked, **more})
+
+
+def never():
+    return False
+
+
+def stop_after(step):
+    """Asks to stop once ``step`` checks were made."""
+    checks = iter(range(1, 1000))
+    return lambda: next(checks) >= step
+
+
+def trained(plan, stop=never):
+    """The record of a run in this process, and its events."""
+    from train.sft import run
+
+    events = []
+    record = run(plan, events.append, stop)
+    return record, events
+
+
+def plain_loss(model, rows):
+    """Mean negative log-likelihood (nats) over the labelled tokens, one row at a time."""
+    import torch
+
+    total, count = 0.0, 0
+    for row in rows:
+        with torch.no_grad():
+            logits = model(torch.tensor(row["input_ids"])[None]).logits[0]
+        for at, label in enumerate(row["labels"]):
+            if label != -100:
+                total -= torch.log_softmax(logits[at - 1], -1)[label].item()
+                count += 1
+    return total / count
