@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ingest.files import read_json
 from serve.engine.base import (
     Constraint,
     EngineClosedError,
@@ -346,14 +347,16 @@ def open_engine(folder: Path, **options: Any) -> EmbeddedEngine:
         UserError: the folder does not hold a model that can be served.
     """
     from train.device import find_device
-    from train.load import load_model, load_tokenizer
+    from train.load import load_model, load_tokenizer, resolve_base
 
     path, device = str(folder), find_device()
+    resolve_base(path)
     if device.kind == "cuda":
         dtype = "bfloat16" if device.bf16 else "float32"
     else:
         use_own_cores()
-        dtype = faster_dtype() if device.kind == "cpu" else "float32"
+        # what is stored in 32 bits is never rounded: it would answer otherwise than it was judged
+        dtype = faster_dtype() if device.kind == "cpu" and _is_half(folder) else "float32"
     return EmbeddedEngine(
         load_model(path, dtype=dtype).to(device.kind),
         load_tokenizer(path),
@@ -361,6 +364,12 @@ def open_engine(folder: Path, **options: Any) -> EmbeddedEngine:
         created=int((folder / "config.json").stat().st_mtime),
         **options,
     )
+
+
+def _is_half(folder: Path) -> bool:
+    """Whether the weights are stored in 16 bits, by the model's config."""
+    config = read_json(folder / "config.json")
+    return (config.get("dtype") or config.get("torch_dtype")) in {"bfloat16", "float16"}
 
 
 def read_provenance(folder: Path) -> Provenance | None:
